@@ -1,0 +1,45 @@
+"""The one family of errors that a user can mend, and the words that help to mend them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user gave is wrong; the message says what, where, and what was expected.
+
+    The command line prints the message alone and exits with :attr:`exit_code`. Anything that is
+    not a ``UserError`` is a defect of ours and keeps its traceback.
+    """
+
+    exit_code = 2
+
+
+class OptionError(UserError):
+    """A key or a value of an options file (or of ``--force_yml``) is wrong."""
+
+
+class DataError(UserError):
+    """A folder, list, database or image file is missing, empty or cannot be read."""
+
+
+class WeightsError(UserError):
+    """A weights file is missing, of another kind, or fits another network."""
+
+
+class TrainingError(UserError):
+    """Training cannot go on; what was reached has been saved."""
+
+    exit_code = 3
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """A hint such as ``' Did you mean "width"?'``, or an empty string when nothing is near.
+
+    Args:
+        word: what the user wrote.
+        choices: the words that would have been right.
+    """
+    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return f' Did you mean "{near[0]}"?' if near else ''
