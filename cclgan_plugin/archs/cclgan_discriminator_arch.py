@@ -1,0 +1,121 @@
+"""The PatchGAN discriminator of CCLGAN, whose features are also the space of the inter-CCL loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import Tensor, nn
+
+from cclgan_plugin.archs.feature_levels import check_levels
+from cclgan_plugin.archs.init import init_weights
+from cclgan_plugin.archs.norm import InstanceNorm
+from cclgan_plugin.archs.resample import BlurPool
+from cclgan_plugin.archs.sampling import conv_at, sample_locations
+from cclgan_plugin.errors import DataError, OptionError
+
+
+@ARCH_REGISTRY.register()
+class CCLGANDiscriminator(nn.Module):
+    """Real or generated, judged patch by patch of 70x70 pixels (method: section 2).
+
+    Args:
+        width: channels w of the first convolution, at least 1.
+
+    Attributes:
+        feature_channels: channels of each feature level: ``image`` (the input as the network sees it, in
+            [-1, 1]), ``conv2`` and ``conv3`` (raw outputs of the second and third convolution, 2 w and 4 w).
+        trained_levels: those of them that depend on weights.
+    """
+
+    trained_levels = ('conv2', 'conv3')
+    #: The smallest image that gives at least one logit.
+    min_size = 24
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        if width < 1:
+            raise OptionError(f'CCLGANDiscriminator: width must be at least 1, got {width}')
+        w = width
+        self.feature_channels = {'image': 3, 'conv2': 2 * w, 'conv3': 4 * w}
+        self.conv1 = nn.Conv2d(3, w, 4, padding=1)
+        # Instance norm cancels a bias of these two in the logits, so that its gradient is rounding noise;
+        # Adam would turn the noise into steps of full size, which the inter-CCL loss then sees.
+        self.conv2 = nn.Conv2d(w, 2 * w, 4, padding=1, bias=False)
+        self.conv3 = nn.Conv2d(2 * w, 4 * w, 4, padding=1, bias=False)
+        self.conv4 = nn.Conv2d(4 * w, 8 * w, 4, padding=1)
+        self.conv5 = nn.Conv2d(8 * w, 1, 4, padding=1)
+        self.pool1, self.pool2, self.pool3 = (BlurPool(c * w) for c in (1, 2, 4))
+        self.norm = InstanceNorm()
+        self.act = nn.LeakyReLU(0.2, inplace=True)
+        init_weights(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits ``(N, 1, h, w)`` of images ``(N, 3, H, W)`` in [0, 1], sides at least 24."""
+        return self.forward_features(x)[0]
+
+    def forward_features(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits ``(N, 1, h, w)`` and every feature level as a map ``(N, C, h, w)``, from one pass."""
+        x = self._enter(x)
+        conv2 = self.conv2(self.pool1(self.act(self.conv1(x))))
+        conv3 = self.conv3(self.pool2(self.act(self.norm(conv2))))
+        y = self.conv5(self.act(self.norm(self.conv4(self.pool3(self.act(self.norm(conv3)))))))
+        return y, {'image': x, 'conv2': conv2, 'conv3': conv3}
+
+    def encode(self, x: Tensor, levels: Iterable[str]) -> dict[str, Tensor]:
+        """Maps ``(N, C, h, w)`` of the levels alone, computing nothing behind the deepest one.
+
+        Raises:
+            OptionError: an unknown level.
+        """
+        wanted = check_levels(self, levels)
+        found = {'image': self._enter(x)}
+        if 'conv2' in wanted or 'conv3' in wanted:
+            found['conv2'] = self.conv2(self.pool1(self.act(self.conv1(found['image']))))
+        if 'conv3' in wanted:
+            found['conv3'] = self.conv3(self.pool2(self.act(self.norm(found['conv2']))))
+        return {level: found[level] for level in wanted}
+
+    def feature_sizes(self, height: int, width: int) -> dict[str, tuple[int, int]]:
+        """Height and width of each feature level for images of ``height`` x ``width`` pixels."""
+        sizes = {'image': (height, width)}
+        conv2 = tuple((size - 1 + 1) // 2 - 1 for size in (height, width))
+        conv3 = tuple((size + 1) // 2 - 1 for size in conv2)
+        return sizes | {'conv2': (conv2[0], conv2[1]), 'conv3': (conv3[0], conv3[1])}
+
+    def features_at(self, x: Tensor, locations: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Feature vectors at some locations, computing the deepest level nowhere else.
+
+        Args:
+            x: ``(N, 3, H, W)`` in [0, 1].
+            locations: for each wanted level, ``(P,)`` indices into its flattened map.
+
+        Returns:
+            ``(N, P, C)`` for each level of ``locations``.
+
+        Raises:
+            OptionError: an unknown level.
+        """
+        check_levels(self, locations)
+        x = self._enter(x)
+        found: dict[str, Tensor] = {}
+        if 'image' in locations:
+            found['image'] = sample_locations(x, locations['image'])
+        if 'conv2' not in locations and 'conv3' not in locations:
+            return found
+        y = self.pool1(self.act(self.conv1(x)))
+        if 'conv3' not in locations:
+            return found | {'conv2': conv_at(self.conv2, y, locations['conv2'])}
+        conv2 = self.conv2(y)
+        if 'conv2' in locations:
+            found['conv2'] = sample_locations(conv2, locations['conv2'])
+        y = self.pool2(self.act(self.norm(conv2)))
+        return found | {'conv3': conv_at(self.conv3, y, locations['conv3'])}
+
+    def _enter(self, x: Tensor) -> Tensor:
+        if min(x.shape[-2:]) < self.min_size:
+            raise DataError(
+                f'CCLGANDiscriminator needs images of at least {self.min_size} x {self.min_size} pixels, '
+                f'got {x.shape[-1]} x {x.shape[-2]} (width x height)'
+            )
+        return x * 2 - 1

@@ -1,0 +1,210 @@
+"""The ResNet generator of CCLGAN, for both directions: rainy to rain-free and rain-free to rainy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import Tensor, nn
+
+from cclgan_plugin.archs.feature_levels import check_levels
+from cclgan_plugin.archs.init import init_weights
+from cclgan_plugin.archs.norm import InstanceNorm
+from cclgan_plugin.archs.resample import BlurPool, BlurUpsample, pad_to_multiple, padded_size
+from cclgan_plugin.errors import OptionError, did_you_mean
+
+
+def _norm(kind: str) -> nn.Module:
+    return InstanceNorm() if kind == 'instance' else nn.Identity()
+
+
+class _Stage(nn.Module):
+    """Resample (before), convolution, norm, ReLU, resample (after); ``conv`` alone gives a feature level."""
+
+    def __init__(
+        self,
+        conv: nn.Module,
+        norm: str,
+        before: nn.Module | None = None,
+        after: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.before = before or nn.Identity()
+        self.conv = conv
+        self.act = nn.Sequential(_norm(norm), nn.ReLU(inplace=True))
+        self.after = after or nn.Identity()
+
+    def raw(self, x: Tensor) -> Tensor:
+        return self.conv(self.before(x))
+
+    def finish(self, raw: Tensor) -> Tensor:
+        return self.after(self.act(raw))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.finish(self.raw(x))
+
+
+class _ResidualBlock(nn.Module):
+    def __init__(self, width: int, norm: str) -> None:
+        super().__init__()
+        bias = norm == 'none'
+        self.pad = nn.ReflectionPad2d(1)
+        self.conv1 = nn.Conv2d(width, width, 3, bias=bias)
+        self.conv2 = nn.Conv2d(width, width, 3, bias=bias)
+        self.norm1, self.norm2 = _norm(norm), _norm(norm)
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.act(self.norm1(self.conv1(self.pad(x))))
+        return x + self.norm2(self.conv2(self.pad(y)))
+
+
+class _Output(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.pad = nn.ReflectionPad2d(3)
+        self.conv = nn.Conv2d(width, 3, 7)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.conv(self.pad(x)))
+
+
+@ARCH_REGISTRY.register()
+class CCLGANGenerator(nn.Module):
+    """A convolutional encoder, residual blocks and a decoder (method: section 2).
+
+    The "resnet_9blocks" of CycleGAN with the anti-aliased resampling of CUT. Images are RGB in [0, 1],
+    ``(N, 3, H, W)`` of any height and width, on entry and on exit.
+
+    Args:
+        width: channels w after the stem; the bottleneck has 4 w.
+        num_blocks: residual blocks, at least 1.
+        norm: ``'instance'`` or ``'none'``.
+        anti_alias: blur before down-sampling and after up-sampling; otherwise strided and transposed
+            convolutions as in CycleGAN.
+        residual: predict a change of the input, ``clamp(x + f(x))``, instead of the whole image.
+
+    Attributes:
+        feature_channels: channels of each feature level, shallow to deep. ``down1`` and ``down2`` are the raw
+            outputs of the down-sampling stages' convolutions (2 w at full size and 4 w at half size; with
+            ``anti_alias: false`` at half and quarter size), ``block1`` is the output of the first residual
+            block (4 w at quarter size).
+
+    Raises:
+        OptionError: a width or number of blocks below 1, or an unknown norm.
+    """
+
+    #: Height and width are padded to a multiple of this inside, and cropped back.
+    size_multiple = 4
+    #: Below this the reflecting pads of the stem and of the blocks have nothing to reflect.
+    min_padded_size = 8
+
+    def __init__(
+        self,
+        width: int = 64,
+        num_blocks: int = 9,
+        norm: str = 'instance',
+        anti_alias: bool = True,
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        if width < 1 or num_blocks < 1:
+            raise OptionError(
+                f'CCLGANGenerator: width and num_blocks must be at least 1, got {width} and {num_blocks}'
+            )
+        if norm not in ('instance', 'none'):
+            raise OptionError(
+                f'CCLGANGenerator: norm must be "instance" or "none", got "{norm}".'
+                + did_you_mean(str(norm), ('instance', 'none'))
+            )
+        w, bias = width, norm == 'none'
+        self.residual = residual
+        self.anti_alias = anti_alias
+        self.feature_channels = {'down1': 2 * w, 'down2': 4 * w, 'block1': 4 * w}
+
+        # A bias before an instance norm does nothing to the image; where the raw output is also a feature
+        # level it does, so down1 and down2 keep theirs.
+        self.stem = _Stage(nn.Conv2d(3, w, 7, bias=bias), norm, before=nn.ReflectionPad2d(3))
+        stride = 1 if anti_alias else 2
+        self.down1, self.down2 = (
+            _Stage(
+                nn.Conv2d(c, 2 * c, 3, stride=stride, padding=1),
+                norm,
+                after=BlurPool(2 * c) if anti_alias else None,
+            )
+            for c in (w, 2 * w)
+        )
+        self.blocks = nn.ModuleList(_ResidualBlock(4 * w, norm) for _ in range(num_blocks))
+        if anti_alias:
+            self.up1, self.up2 = (
+                _Stage(nn.Conv2d(2 * c, c, 3, padding=1, bias=bias), norm, before=BlurUpsample())
+                for c in (2 * w, w)
+            )
+        else:
+            self.up1, self.up2 = (
+                _Stage(nn.ConvTranspose2d(2 * c, c, 3, 2, padding=1, output_padding=1, bias=bias), norm)
+                for c in (2 * w, w)
+            )
+        self.out = _Output(w)
+        init_weights(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Translate ``(N, 3, H, W)`` in [0, 1] to ``(N, 3, H, W)`` in [0, 1]."""
+        return self.forward_features(x, ())[0]
+
+    def forward_features(self, x: Tensor, levels: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Translate, and hand out the feature levels that the translation passes anyway.
+
+        Returns:
+            The image ``(N, 3, H, W)`` in [0, 1], and a map ``(N, C, h, w)`` for each of ``levels``.
+        """
+        features: dict[str, Tensor] = {}
+        h, w = x.shape[-2:]
+        x = self._enter(x)
+        y = self._encode(x, features)
+        for block in self.blocks[1:]:
+            y = block(y)
+        y = self.out(self.up2(self.up1(y)))
+        if self.residual:
+            y = torch.clamp(x + y, -1, 1)
+        return (y[..., :h, :w] + 1) / 2, {level: features[level] for level in check_levels(self, levels)}
+
+    def encode(self, x: Tensor, levels: Iterable[str]) -> dict[str, Tensor]:
+        """The feature levels alone, computing nothing behind the deepest one.
+
+        Args:
+            x: ``(N, 3, H, W)`` in [0, 1].
+            levels: names out of :attr:`feature_channels`.
+
+        Returns:
+            A map ``(N, C, h, w)`` for each level.
+
+        Raises:
+            OptionError: an unknown level.
+        """
+        wanted = check_levels(self, levels)
+        features: dict[str, Tensor] = {}
+        if wanted:
+            deepest = max(wanted, key=list(self.feature_channels).index)
+            self._encode(self._enter(x), features, deepest)
+        return {level: features[level] for level in wanted}
+
+    def feature_sizes(self, height: int, width: int) -> dict[str, tuple[int, int]]:
+        """Height and width of each feature level for images of ``height`` x ``width`` pixels."""
+        h, w = (padded_size(size, self.size_multiple, self.min_padded_size) for size in (height, width))
+        first = 1 if self.anti_alias else 2
+        return {'down1': (h // first, w // first), 'down2': (h // first // 2, w // first // 2), 'block1': (h // 4, w // 4)}
+
+    def _enter(self, x: Tensor) -> Tensor:
+        return pad_to_multiple(x * 2 - 1, self.size_multiple, self.min_padded_size)
+
+    def _encode(self, x: Tensor, features: dict[str, Tensor], deepest: str = 'block1') -> Tensor:
+        y = self.stem(x)
+        for name, stage in (('down1', self.down1), ('down2', self.down2)):
+            features[name] = raw = stage.raw(y)
+            if name == deepest:
+                return raw
+            y = stage.finish(raw)
+        features['block1'] = y = self.blocks[0](y)
+        return y

@@ -1,0 +1,58 @@
+"""The projection heads of the location contrastive loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cclgan_plugin.archs.init import init_weights
+from cclgan_plugin.errors import OptionError
+
+
+@ARCH_REGISTRY.register()
+class LCLHead(nn.Module):
+    """One small MLP per feature level: Linear, ReLU, Linear, then L2 normalisation (method: section 2).
+
+    It is built together with the model, from channel counts that the generator declares. Heads built at
+    the first batch are why checkpoints, optimizers and distributed training break elsewhere.
+
+    Args:
+        channels: channels of each feature level by name, e.g. a generator's ``feature_channels``.
+        dim: length of the embedding.
+    """
+
+    def __init__(self, channels: Mapping[str, int], dim: int = 256) -> None:
+        super().__init__()
+        if dim < 1:
+            raise OptionError(f'LCLHead: dim must be at least 1, got {dim}')
+        if not channels:
+            raise OptionError('LCLHead: no feature levels were given')
+        self.dim = dim
+        # A module's name cannot hold a dot; names of levels in other networks do ("body.2").
+        self.mlps = nn.ModuleDict(
+            {
+                self._key(level): nn.Sequential(nn.Linear(count, dim), nn.ReLU(inplace=True), nn.Linear(dim, dim))
+                for level, count in channels.items()
+            }
+        )
+        init_weights(self)
+
+    @staticmethod
+    def _key(level: str) -> str:
+        return level.replace('.', '/')
+
+    def forward(self, samples: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Embed sampled feature vectors.
+
+        Args:
+            samples: ``(N, P, C)`` for each level.
+
+        Returns:
+            Unit vectors ``(N, P, dim)`` for each level.
+        """
+        return {
+            level: F.normalize(self.mlps[self._key(level)](vectors), dim=-1) for level, vectors in samples.items()
+        }

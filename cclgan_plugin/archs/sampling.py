@@ -1,0 +1,66 @@
+"""A few locations of a feature map instead of all of them: where, and the vectors found there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+
+def draw_locations(height: int, width: int, count: int, generator: Generator | None = None) -> Tensor:
+    """Draw distinct locations of a map, in random order.
+
+    Args:
+        height: of the map, in cells.
+        width: of the map, in cells.
+        count: how many; all of them where the map has fewer.
+        generator: a CPU generator; torch's own by default.
+
+    Returns:
+        ``(P,)`` int64 indices into the flattened map, on the CPU.
+    """
+    return torch.randperm(height * width, generator=generator)[:count]
+
+
+def sample_locations(x: Tensor, locations: Tensor) -> Tensor:
+    """The channel vectors of a map at some locations.
+
+    Args:
+        x: ``(N, C, h, w)``.
+        locations: ``(P,)`` indices into the flattened ``h * w``, the same for all images.
+
+    Returns:
+        ``(N, P, C)``.
+    """
+    return x.flatten(2).index_select(2, locations).transpose(1, 2)
+
+
+def sample_levels(features: Mapping[str, Tensor], locations: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """:func:`sample_locations` for each level that has locations."""
+    return {level: sample_locations(features[level], where) for level, where in locations.items()}
+
+
+def conv_at(conv: nn.Conv2d, x: Tensor, locations: Tensor) -> Tensor:
+    """The output of a zero-padded convolution of stride 1, at some locations of its output only.
+
+    Args:
+        conv: stride 1, no dilation, no groups.
+        x: ``(N, C, H, W)``.
+        locations: ``(P,)`` indices into the flattened output map.
+
+    Returns:
+        ``(N, P, C_out)``.
+    """
+    kernel, pad = conv.kernel_size[0], int(conv.padding[0])
+    x = F.pad(x, (pad, pad, pad, pad))
+    n, c, _, width = x.shape
+    out_width = width - kernel + 1
+    rows, columns = torch.div(locations, out_width, rounding_mode='floor'), locations % out_width
+    step = torch.arange(kernel, device=x.device)
+    taps = (step[:, None] * width + step[None, :]).flatten()
+    index = (rows * width + columns)[:, None] + taps[None, :]
+    patches = x.flatten(2).index_select(2, index.flatten()).view(n, c, len(locations), kernel * kernel)
+    y = torch.einsum('ncpk,ock->npo', patches, conv.weight.flatten(2))
+    return y if conv.bias is None else y + conv.bias

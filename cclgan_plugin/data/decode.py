@@ -1,0 +1,122 @@
+"""Encoded images become RGB arrays, whatever kind of file they are."""
+
+from __future__ import annotations
+
+import io
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.data.jpeg import is_whole_jpeg
+
+FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP', 'TIFF')
+
+# Three channels, upright by EXIF, without alpha; and 16 bits stay 16 bits.
+_READ_COLOUR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+_TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_PLANES = 258, 262, 284
+
+
+def decode_image(data: bytes, name: str) -> np.ndarray:
+    """Decodes a PNG, JPEG, BMP, WebP or TIFF image; the content decides, not the file's name.
+
+    Grey, palette and CMYK images become RGB. The EXIF orientation is applied. Alpha is left out and the
+    colours below it are taken as they are, as BasicSR's datasets do. Colour profiles are not applied.
+    Of several pages or frames the first is taken.
+
+    Args:
+        data: the encoded image.
+        name: the file or key, for messages.
+
+    Returns:
+        uint8 or uint16 array ``(H, W, 3)``, RGB, full range of its type. It may be a view that is not
+        contiguous.
+
+    Raises:
+        ImageError: not an image, cut off, damaged, or of a kind that is not read (e.g. float pixels).
+    """
+    if not data:
+        raise ImageError(f'{name}: the file is empty')
+    kind = _format_of(data)
+    if kind is None:
+        raise ImageError(f'{name}: not an image that can be read here ({", ".join(FORMATS)}); {_what_else(data)}')
+    if kind == 'JPEG' and not is_whole_jpeg(data):
+        raise ImageError(f'{name}: the JPEG file is truncated, its end is missing')
+    image = _with_opencv(data) if _suits_opencv(data, kind) else None
+    if image is None:
+        image = _with_pillow(data, kind, name)
+    return image
+
+
+def _format_of(data: bytes) -> str | None:
+    if data.startswith(b'\x89PNG\r\n\x1a\n'):
+        return 'PNG'
+    if data.startswith(b'\xff\xd8\xff'):
+        return 'JPEG'
+    if data.startswith(b'BM'):
+        return 'BMP'
+    if data.startswith(b'RIFF') and data[8:12] == b'WEBP':
+        return 'WEBP'
+    if data.startswith((b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')):
+        return 'TIFF'
+    return None
+
+
+def _what_else(data: bytes) -> str:
+    if data.startswith(b'version https://git-lfs'):
+        return 'it is a Git LFS pointer, fetch the content with "git lfs pull"'
+    for start, what in ((b'GIF8', 'a GIF'), (b'%PDF', 'a PDF'), (b'PK\3\4', 'a ZIP archive')):
+        if data.startswith(start):
+            return f'it is {what}'
+    if data[4:8] == b'ftyp':
+        return 'it is a HEIC, AVIF or video file'
+    if not any(data):
+        return 'it holds nothing but zero bytes'
+    beginning = data[:30]
+    if all(32 <= byte < 127 or byte in b'\t\r\n' for byte in beginning):
+        return f'it begins with the text {beginning.decode()!r}'
+    return f'it begins with the bytes {beginning[:8].hex(" ")}'
+
+
+def _suits_opencv(data: bytes, kind: str) -> bool:
+    """Whether OpenCV, which is faster, gives the right pixels."""
+    if kind == 'WEBP':
+        # Extended header: before OpenCV 5, animations fail and the EXIF orientation is not applied.
+        return not (data[12:16] == b'VP8X' and data[20] & 0b1010)
+    if kind == 'TIFF':
+        # It multiplies 8-bit colours by alpha and mixes up separate planes, but Pillow cuts 16 bits to 8.
+        try:
+            with Image.open(io.BytesIO(data), formats=['TIFF']) as header:
+                tags = dict(header.tag_v2)  # type: ignore[attr-defined]
+        except Exception:  # whatever Pillow dislikes here, it will say when it decodes
+            return False
+        bits, photometric = tags.get(_TIFF_BITS, (1,)), tags.get(_TIFF_PHOTOMETRIC)
+        return set(bits) == {16} and photometric in (0, 1, 2) and tags.get(_TIFF_PLANES, 1) == 1
+    return True
+
+
+def _with_opencv(data: bytes) -> np.ndarray | None:
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _READ_COLOUR)
+    except cv2.error:  # e.g. more pixels than OpenCV accepts
+        return None
+    if image is None or image.dtype not in (np.uint8, np.uint16):
+        return None
+    return image[..., ::-1]
+
+
+def _with_pillow(data: bytes, kind: str, name: str) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(data), formats=[kind]) as opened:
+            mode = opened.mode
+            image = ImageOps.exif_transpose(opened)
+            if mode.startswith('I;16'):
+                grey = np.asarray(image).astype(np.uint16)
+                return np.repeat(grey[..., None], 3, axis=2)
+            if mode not in ('I', 'F'):
+                return np.asarray(image.convert('RGB'))
+    except Exception as error:  # Pillow's plugins raise many kinds; all mean that this file is no good
+        reason = 'unknown kind of pixels' if type(error).__name__ == 'UnidentifiedImageError' else error
+        raise ImageError(f'{name}: the {kind} file is truncated or damaged, or not of 8 or 16 bits ({reason})') from error
+    raise ImageError(f'{name}: 8 or 16 bits per channel were expected, this {kind} file has 32 bits per pixel')

@@ -1,0 +1,70 @@
+"""One open LMDB environment per database and process.
+
+LMDB forbids opening a database twice in one process, and a forked worker inherits its parent's list
+of open databases without being allowed to use them. So everybody who reads a database in a process
+shares one environment, and a process that finds its parent's environment replaces it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import lmdb
+
+from cclgan_plugin.errors import DataError
+
+_T = TypeVar('_T')
+_open: dict[str, tuple[int, lmdb.Environment]] = {}
+_lock = threading.RLock()
+
+
+def _new_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, 'register_at_fork'):
+    # Another thread of the parent may have held the lock at the fork; it would never be released here.
+    os.register_at_fork(after_in_child=_new_lock)
+
+
+def environment(path: str) -> lmdb.Environment:
+    """The read-only environment of a database, opened on first use and then kept.
+
+    Args:
+        path: the database's folder.
+
+    Raises:
+        DataError: the folder holds no database, or the database is damaged.
+    """
+    key = os.path.realpath(path)
+    with _lock:
+        owner, found = _open.get(key, (0, None))
+        if found is not None:
+            if owner == os.getpid():
+                return found
+            found.close()  # inherited; this frees the entry here and does nothing to the parent's
+        try:
+            # No lock file: readers of a finished database need none, and its folder may be read-only.
+            opened = lmdb.open(key, readonly=True, lock=False, readahead=False, create=False)
+        except lmdb.Error as error:
+            raise DataError(f'"{path}" cannot be opened as an LMDB database: {error}') from error
+        _open[key] = (os.getpid(), opened)
+        return opened
+
+
+def look_into(path: str, ask: Callable[[lmdb.Environment], _T]) -> _T:
+    """Asks a database something and leaves it as closed, or as open, as it was.
+
+    For the main process, which checks databases before workers are started and must not keep them open
+    for others (BasicSR's own backend opens databases by itself).
+    """
+    with _lock:
+        owner, _ = _open.get(os.path.realpath(path), (0, None))
+        answer = ask(environment(path))
+        if owner != os.getpid():
+            _open.pop(os.path.realpath(path))[1].close()
+        return answer

@@ -1,0 +1,59 @@
+"""Reading a list of images: one name per line, as BasicSR's meta-info files have it."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from cclgan_plugin.errors import DataError
+
+# What BasicSR writes behind a name: the shape, and in databases the PNG compression level.
+_SHAPE = re.compile(r'\s+\(\s*\d+\s*,\s*\d+\s*(,\s*\d+\s*)?\)(\s+\d+)?$')
+
+
+class ListedImage(NamedTuple):
+    """One entry of a list.
+
+    Attributes:
+        name: the name as written, without the shape.
+        line: its line in the list, from 1.
+    """
+
+    name: str
+    line: int
+
+
+def read_meta_info(path: str, what: str = 'list') -> list[ListedImage]:
+    """The names in a list file (UTF-8).
+
+    Blank lines and lines that begin with ``#`` are comments. A shape such as ``(480,320,3)`` behind the
+    name, which BasicSR's scripts write, is left out; other spaces belong to the name. A name that is
+    listed twice counts twice.
+
+    Args:
+        path: the list file.
+        what: what the list is called in messages, e.g. the key of the options file.
+
+    Raises:
+        DataError: the list is missing, is not text, or names nothing.
+    """
+    if os.path.isdir(path):
+        raise DataError(f'{what}: "{path}" is a folder, a text file with one image per line was expected')
+    try:
+        with open(path, encoding='utf-8-sig') as file:
+            lines = file.read().split('\n')
+    except FileNotFoundError as error:
+        raise DataError(f'{what}: there is no file "{path}"') from error
+    except UnicodeDecodeError as error:
+        raise DataError(f'{what}: "{path}" is not a text file in UTF-8') from error
+    except OSError as error:
+        raise DataError(f'{what}: "{path}" cannot be read: {error.strerror}') from error
+    listed = []
+    for number, line in enumerate(lines, start=1):
+        name = _SHAPE.sub('', line.strip())
+        if name and not name.startswith('#'):
+            listed.append(ListedImage(name, number))
+    if not listed:
+        raise DataError(f'{what}: "{path}" names no image; one name per line was expected')
+    return listed

@@ -1,0 +1,118 @@
+"""Inter-CCL: across the cycles, near the own domain and far from the other, in a discriminator's space."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+
+import torch
+from basicsr.utils.registry import LOSS_REGISTRY
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cclgan_plugin.archs.sampling import sample_levels
+from cclgan_plugin.errors import OptionError
+from cclgan_plugin.losses.functional import contrastive_ratio, cycle_contrastive_ratio
+from cclgan_plugin.losses.options import check_choice, check_choices
+from cclgan_plugin.losses.registry import MODELS
+
+PROJECTION_DIM = 256
+
+
+@MODELS.register_module()
+@LOSS_REGISTRY.register()
+class InterCCLLoss(nn.Module):
+    """A ratio of distances between unit feature vectors of a discriminator (method: section 5).
+
+    Args:
+        loss_weight: factor of the result; 0.005 in the paper.
+        layers: names of the discriminator's feature levels; ``image`` is the image itself.
+        num_patches: locations drawn at each level, the same ones in every image.
+        projection: ``'none'``, or ``'fixed'``: a fixed random projection to 256 channels, shared by all images.
+        pooling: ``'sample'`` (vectors at the locations) or ``'mean'`` (one average vector per level, so
+            that unrelated content is not compared place by place).
+        pair_weight: weight of the distance between translation and reconstruction.
+        eps: keeps the ratio finite.
+
+    Raises:
+        OptionError: a value out of its range.
+    """
+
+    def __init__(
+        self,
+        loss_weight: float = 1.0,
+        layers: Sequence[str] = ('image', 'conv2', 'conv3'),
+        num_patches: int = 64,
+        projection: str = 'none',
+        pooling: str = 'sample',
+        pair_weight: float = 0.2,
+        eps: float = 1e-7,
+    ) -> None:
+        super().__init__()
+        if num_patches < 1:
+            raise OptionError(f'InterCCLLoss: num_patches must be at least 1, got {num_patches}')
+        self.loss_weight = loss_weight
+        self.layers = check_choices('InterCCLLoss', 'layers', layers)
+        self.num_patches = num_patches
+        self.projection = check_choice('InterCCLLoss', 'projection', projection, ('none', 'fixed'))
+        self.pooling = check_choice('InterCCLLoss', 'pooling', pooling, ('sample', 'mean'))
+        self.pair_weight = pair_weight
+        self.eps = eps
+        # The image depends on no weights, so it does not count among the levels that are averaged over.
+        self.num_trained = max(1, sum(level != 'image' for level in self.layers))
+        self._projections: dict[tuple[str, int], Tensor] = {}
+
+    def vectors(self, features: Mapping[str, Tensor], locations: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+        """Reduce maps ``(N, C, h, w)`` to vectors ``(N, P, C)``: at ``locations``, or pooled (P = 1)."""
+        if self.pooling == 'mean':
+            return {level: features[level].mean((2, 3)).unsqueeze(1) for level in self.layers}
+        if locations is None:
+            raise ValueError('InterCCLLoss: pooling "sample" needs locations')
+        return sample_levels(features, {level: locations[level] for level in self.layers})
+
+    def forward(
+        self,
+        translation: Mapping[str, Tensor],
+        reconstruction: Mapping[str, Tensor] | None,
+        positive: Mapping[str, Tensor],
+        negative: Mapping[str, Tensor],
+    ) -> Tensor:
+        """The loss in the space of one discriminator.
+
+        Args:
+            translation: vectors ``(N, P, C)`` by level of the translated image of this domain.
+            reconstruction: of the reconstructed one; without it, the translation alone is compared.
+            positive: of a real image of this domain.
+            negative: of a real image of the other domain.
+
+        Returns:
+            ``loss_weight`` times the sum over levels divided by the number of trained levels; a scalar.
+        """
+        ratios = []
+        for level in self.layers:
+            near, far = self._unit(level, positive), self._unit(level, negative)
+            anchor = self._unit(level, translation)
+            if reconstruction is None:
+                ratios.append(contrastive_ratio(anchor, near, far, eps=self.eps))
+            else:
+                back = self._unit(level, reconstruction)
+                ratios.append(cycle_contrastive_ratio(anchor, back, near, far, self.pair_weight, self.eps))
+        return self.loss_weight * torch.stack(ratios).sum() / self.num_trained
+
+    def _unit(self, level: str, vectors: Mapping[str, Tensor]) -> Tensor:
+        x = vectors[level]
+        x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        if self.projection == 'fixed':
+            with torch.autocast(x.device.type, enabled=False):
+                x = x @ self.projection_matrix(level, x.shape[-1]).to(x)
+        return F.normalize(x, dim=-1)
+
+    def projection_matrix(self, level: str, channels: int) -> Tensor:
+        """The fixed projection ``(channels, 256)`` of a level, the same in every run and process."""
+        key = (level, channels)
+        if key not in self._projections:
+            seed = zlib.crc32(f'{level}/{channels}'.encode())
+            generator = torch.Generator().manual_seed(seed)
+            matrix = torch.randn(channels, PROJECTION_DIM, generator=generator, dtype=torch.float64)
+            self._projections[key] = matrix / channels**0.5
+        return self._projections[key]

@@ -1,0 +1,109 @@
+"""LCL, the location contrastive loss: the content stays where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from basicsr.utils.registry import LOSS_REGISTRY
+from torch import Generator, Tensor, nn
+
+from cclgan_plugin.archs.sampling import draw_locations, sample_levels
+from cclgan_plugin.errors import OptionError
+from cclgan_plugin.losses.functional import NEGATIVES, patch_nce
+from cclgan_plugin.losses.options import check_choice, check_choices
+from cclgan_plugin.losses.registry import MODELS
+
+Head = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
+
+
+@MODELS.register_module()
+@LOSS_REGISTRY.register()
+class LCLLoss(nn.Module):
+    """Patch-wise InfoNCE between two images' features at the same locations (method: section 4).
+
+    Args:
+        loss_weight: factor of the result; 2.0 in the paper.
+        temperature: of the soft-max.
+        num_patches: locations drawn at each level.
+        layers: names of the feature levels.
+        negatives: ``'image'`` (the other locations of the same image), ``'batch'`` or ``'global'``; see
+            :func:`~cclgan_plugin.losses.functional.patch_nce`.
+        terms: what CCLGANModel ties together: ``'translation'`` (an image and its translation),
+            ``'reconstruction'`` (a translation and its way back), ``'identity'`` (an image and its
+            translation into its own domain, as in CUT).
+        cycle_encoders: who encodes the keys and queries of ``'reconstruction'``: ``'domain'`` (the generator
+            that takes such images) or ``'release'`` (as in the authors' code).
+
+    Raises:
+        OptionError: a value out of its range.
+    """
+
+    def __init__(
+        self,
+        loss_weight: float = 1.0,
+        temperature: float = 0.07,
+        num_patches: int = 256,
+        layers: Sequence[str] = ('down1', 'down2', 'block1'),
+        negatives: str = 'image',
+        terms: Sequence[str] = ('translation', 'reconstruction'),
+        cycle_encoders: str = 'domain',
+    ) -> None:
+        super().__init__()
+        if temperature <= 0 or num_patches < 2:
+            raise OptionError(
+                'LCLLoss: temperature must be above 0 and num_patches at least 2 (one positive and one '
+                f'negative), got {temperature} and {num_patches}'
+            )
+        check_choice('LCLLoss', 'negatives', negatives, NEGATIVES)
+        check_choice('LCLLoss', 'cycle_encoders', cycle_encoders, ('domain', 'release'))
+        self.loss_weight = loss_weight
+        self.temperature = temperature
+        self.num_patches = num_patches
+        self.layers = check_choices('LCLLoss', 'layers', layers)
+        self.negatives = negatives
+        self.terms = check_choices('LCLLoss', 'terms', terms, ('translation', 'reconstruction', 'identity'))
+        self.cycle_encoders = cycle_encoders
+
+    def draw(self, features: Mapping[str, Tensor], generator: Generator | None = None) -> dict[str, Tensor]:
+        """Draw locations for each of :attr:`layers` out of maps ``(N, C, h, w)``."""
+        return {
+            level: draw_locations(*features[level].shape[-2:], self.num_patches, generator).to(
+                features[level].device
+            )
+            for level in self.layers
+        }
+
+    def forward(
+        self,
+        query_features: Mapping[str, Tensor],
+        key_features: Mapping[str, Tensor],
+        locations: Mapping[str, Tensor] | None = None,
+        query_head: Head | None = None,
+        key_head: Head | None = None,
+    ) -> Tensor:
+        """The loss of one pair of images (or of two batches of images).
+
+        Args:
+            query_features: maps ``(N, C, h, w)`` by level, of the image that learns.
+            key_features: maps of the same shapes, of the image it must agree with; they get no gradient.
+            locations: ``(P,)`` flat indices by level; drawn afresh by default.
+            query_head: embeds ``{level: (N, P, C)}``, e.g. an ``LCLHead``; none by default.
+            key_head: the same for the keys; also without gradient.
+
+        Returns:
+            ``loss_weight`` times the mean over levels, a scalar.
+        """
+        locations = self.draw(query_features) if locations is None else locations
+        queries: Mapping[str, Tensor] = sample_levels(query_features, locations)
+        if query_head is not None:
+            queries = query_head(queries)
+        with torch.no_grad():
+            keys: Mapping[str, Tensor] = sample_levels(key_features, locations)
+            if key_head is not None:
+                keys = key_head(keys)
+        losses = [
+            patch_nce(queries[level], keys[level], self.temperature, negatives=self.negatives)
+            for level in self.layers
+        ]
+        return self.loss_weight * torch.stack(losses).mean()

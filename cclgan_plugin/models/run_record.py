@@ -1,0 +1,90 @@
+"""What people look at after a run: curves, image grids, and a picture of each validation result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from cclgan_plugin.training.curves import Curves
+from cclgan_plugin.training.pictures import labelled_row, save_png, to_uint8
+
+#: Images of a training grid, by symbol and caption.
+GRID = {
+    'r': 'r rainy',
+    'c^': 'c^ derained',
+    'r~': 'r~ rained again',
+    'c': 'c clean',
+    'r^': 'r^ rained',
+    'c~': 'c~ derained again',
+}
+
+
+class RunRecord:
+    """Writes curves and pictures below the experiment's folder, on rank 0 only.
+
+    ``curves.csv`` and ``curves.png``: losses and validation metrics. ``visualization/training/``: a grid of
+    the last training batch at each validation, also in TensorBoard. ``visualization/final/``: at the end,
+    rainy | derained | truth for each validation image.
+
+    Args:
+        opt: BasicSR's options of the run.
+    """
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        self.enabled = opt['rank'] == 0
+        self.visualization = Path(opt['path']['visualization'])
+        self.finished = False
+        self._dataset: str | None = None
+        if self.enabled:
+            resume = opt['path'].get('resume_state')
+            resumed_at = int(Path(resume).stem) if resume and Path(resume).stem.isdigit() else 0
+            self.curves = Curves(opt['path']['experiments_root'], resumed_at)
+
+    def losses(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Note the losses of an iteration."""
+        if self.enabled:
+            self.curves.add(iteration, values)
+
+    @contextmanager
+    def validating(self, model: Any, dataloader: Any, tb_logger: Any, images: Mapping[str, Tensor]) -> Iterator[None]:
+        """Around one validation: note its metrics, show the training images, write final pictures."""
+        self._dataset = dataloader.dataset.opt['name']
+        if self.enabled and images and not self.finished:
+            self._grid(model.current_iter, images, tb_logger)
+        try:
+            yield
+        finally:
+            name, self._dataset = self._dataset, None
+        if self.enabled:
+            metrics = getattr(model, 'metric_results', {})
+            self.curves.add(model.current_iter, {f'{name}: {metric}': float(v) for metric, v in metrics.items()})
+            if self.finished:
+                self.curves.draw()
+
+    def _grid(self, iteration: int, images: Mapping[str, Tensor], tb_logger: Any) -> None:
+        shown = {caption: to_uint8(images[symbol][0]) for symbol, caption in GRID.items() if symbol in images}
+        row = labelled_row(shown)
+        save_png(row, self.visualization / 'training' / f'{iteration}.png')
+        if tb_logger:
+            tb_logger.add_image('training/images', row, iteration, dataformats='HWC')
+
+    def result(self, lq_path: list[str] | None, visuals: Mapping[str, Tensor]) -> None:
+        """Write the picture of a validation image, once the run has finished."""
+        if not (self.enabled and self.finished and self._dataset and lq_path):
+            return
+        captions = {'lq': 'rainy', 'result': 'derained', 'gt': 'truth'}
+        shown: dict[str, np.ndarray] = {
+            captions[key]: to_uint8(visuals[key][0]) for key in captions if key in visuals
+        }
+        save_png(labelled_row(shown), self.visualization / 'final' / self._dataset / f'{Path(lq_path[0]).stem}.png')
+
+    def finish(self) -> None:
+        """The run is over: draw the curves; what is validated from now on is drawn too."""
+        self.finished = True
+        if self.enabled:
+            self.curves.draw()

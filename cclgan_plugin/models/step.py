@@ -1,0 +1,259 @@
+"""One CCLGAN training step: networks and images in, named losses out.
+
+Plain PyTorch, without BasicSR: it can be built in a test, run in float64 and compared with the slow
+reference in ``tests/reference``. Symbols are those of the paper; the options keys of the networks are:
+
+    g       G_n  rainy -> rain-free          d       D_n  is it a real rain-free image?
+    g_rain  G_r  rain-free -> rainy          d_rain  D_r  is it a real rainy image?
+    h       H_n  LCL head, rain-free images  h_rain  H_r  LCL head, rainy images
+
+    rain cycle:   r -> c^ = G_n(r) -> r~ = G_r(c^)        identity:  r_i = G_r(r)
+    clean cycle:  c -> r^ = G_r(c) -> c~ = G_n(r^)        identity:  c_i = G_n(c)
+
+Without ``g_rain`` the step is one-sided, as in CUT: only r -> c^ and c_i exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Generator, Tensor, nn
+
+from cclgan_plugin.archs.sampling import draw_locations
+from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
+from cclgan_plugin.models.lcl_terms import Term, lcl_terms
+
+
+@dataclass
+class Criteria:
+    """The losses of a step, each with its weight inside; what is ``None`` is not computed."""
+
+    gan: nn.Module
+    idt: nn.Module | None = None
+    cycle: nn.Module | None = None
+    lcl: LCLLoss | None = None
+    intra: IntraCCLLoss | None = None
+    inter: InterCCLLoss | None = None
+
+
+@dataclass
+class Locations:
+    """Where the contrastive losses look: ``(P,)`` flat indices by term and level, and by level."""
+
+    lcl: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    inter: dict[str, Tensor] = field(default_factory=dict)
+
+    def to(self, device: torch.device) -> Locations:
+        """A copy on a device; from the CPU to a GPU without waiting for it."""
+
+        def move(levels: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {k: (v.pin_memory() if device.type == 'cuda' else v).to(device, non_blocking=True) for k, v in levels.items()}
+
+        return Locations({name: move(levels) for name, levels in self.lcl.items()}, move(self.inter))
+
+
+@dataclass
+class Translations:
+    """Every image of a step by symbol, and the encodings that came with them by (generator, symbol)."""
+
+    images: dict[str, Tensor]
+    encodings: dict[tuple[str, str], dict[str, Tensor]] = field(default_factory=dict)
+
+
+class CCLGANStep(nn.Module):
+    """The training step of the method page, each piece of work done once.
+
+    Args:
+        nets: the networks ``g``, ``d`` and, where the options have them, ``g_rain``, ``d_rain``, ``h``, ``h_rain``.
+        criteria: the losses.
+        batch_identity: translate the identity images in one batch with the others. Saves kernel launches;
+            on the CPU in plain memory format it is slower.
+    """
+
+    def __init__(self, nets: Mapping[str, nn.Module], criteria: Criteria, batch_identity: bool = False) -> None:
+        super().__init__()
+        self.nets = nn.ModuleDict(nets)
+        self.criteria = criteria
+        self.batch_identity = batch_identity
+        self.two_sided = 'g_rain' in nets
+        self.side_weight = 0.5 if self.two_sided else 1.0
+        self.terms: list[Term] = lcl_terms(criteria.lcl, self.two_sided) if criteria.lcl else []
+        #: Symbols of the images that some loss needs besides the translations.
+        self.needed = self._needed_images()
+
+    def _needed_images(self) -> set[str]:
+        c = self.criteria
+        needed = {symbol for term in self.terms for symbol in (term.key, term.query)}
+        if c.cycle or c.inter or (c.intra and 'reconstruction' in c.intra.anchors):
+            needed |= {'r~', 'c~'}
+        if c.idt:
+            needed |= {'r_i', 'c_i'} if self.two_sided else {'c_i'}
+        return needed
+
+    def draw_locations(self, height: int, width: int, generator: Generator | None = None) -> Locations:
+        """Draw the locations of one step for images of ``height`` x ``width`` pixels, on the CPU."""
+        locations = Locations()
+        if lcl := self.criteria.lcl:
+            sizes = self.nets['g'].feature_sizes(height, width)  # type: ignore[operator]
+            for term in self.terms:
+                locations.lcl[term.name] = {
+                    level: draw_locations(*sizes[level], lcl.num_patches, generator) for level in lcl.layers
+                }
+        if (inter := self.criteria.inter) and inter.pooling == 'sample':
+            sizes = self.nets['d'].feature_sizes(height, width)  # type: ignore[operator]
+            locations.inter = {
+                level: draw_locations(*sizes[level], inter.num_patches, generator) for level in inter.layers
+            }
+        return locations
+
+    # ------------------------------------------------------------------ translations
+
+    def translate(self, rainy: Tensor, clean: Tensor, generator_step: bool = True) -> Translations:
+        """Run the generators.
+
+        Args:
+            rainy: r, ``(N, 3, H, W)`` in [0, 1].
+            clean: c, of the same shape.
+            generator_step: keep the graph and make every image that the generators' losses need; otherwise
+                only the translations that the discriminators see, without graph.
+        """
+        made = Translations({'r': rainy, 'c': clean})
+        if not generator_step:
+            with torch.no_grad():
+                made.images['c^'] = self.nets['g'](rainy)
+                if self.two_sided:
+                    made.images['r^'] = self.nets['g_rain'](clean)
+            return made
+        self._run(made, 'g', {'r': 'c^', 'c': 'c_i'})
+        if self.two_sided:
+            self._run(made, 'g_rain', {'c': 'r^', 'r': 'r_i'})
+            self._run(made, 'g_rain', {'c^': 'r~'})
+            self._run(made, 'g', {'r^': 'c~'})
+        return made
+
+    def _run(self, made: Translations, name: str, targets: dict[str, str]) -> None:
+        """Translate each source image to its target, where that is needed, keeping encodings that a term asks for."""
+        net = self.nets[name]
+        wanted = {s: t for s, t in targets.items() if t in ('c^', 'r^') or t in self.needed}
+        batches = [tuple(wanted)] if self.batch_identity and len(wanted) > 1 else [(s,) for s in wanted]
+        for sources in batches:
+            levels = self.criteria.lcl.layers if any(self._encodes(name, s) for s in sources) else ()  # type: ignore[union-attr]
+            batch = torch.cat([made.images[s] for s in sources]) if len(sources) > 1 else made.images[sources[0]]
+            image, features = net.forward_features(batch, levels)  # type: ignore[operator]
+            parts = image.chunk(len(sources))
+            for i, source in enumerate(sources):
+                made.images[wanted[source]] = parts[i]
+                if self._encodes(name, source):
+                    made.encodings[name, source] = {k: v.chunk(len(sources))[i] for k, v in features.items()}
+
+    def _encodes(self, net: str, symbol: str) -> bool:
+        return any((net, symbol) in ((t.encoder, t.key), (t.encoder_query, t.query)) for t in self.terms)
+
+    # ------------------------------------------------------------------ discriminators
+
+    def discriminator_losses(
+        self, real: Mapping[str, Tensor], fake: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """The hinge (or other GAN) losses of D_n and D_r, each halved.
+
+        Args:
+            real: ``r`` and ``c``.
+            fake: ``c^`` and, two-sided, ``r^``; used as constants.
+
+        Returns:
+            ``l_d`` and ``l_d_rain``, scalars.
+        """
+        losses = {}
+        for name, real_symbol, fake_symbol in self._sides():
+            logits = self.nets[f'd{name}'](torch.cat([real[real_symbol], fake[fake_symbol].detach()]))
+            real_logits, fake_logits = logits.chunk(2)
+            gan = self.criteria.gan
+            losses[f'l_d{name}'] = 0.5 * (
+                gan(real_logits, True, is_disc=True) + gan(fake_logits, False, is_disc=True)
+            )
+        return losses
+
+    def _sides(self) -> list[tuple[str, str, str]]:
+        """Suffix of the networks, symbol of the real and of the translated image, for each side."""
+        return [('', 'c', 'c^'), ('_rain', 'r', 'r^')] if self.two_sided else [('', 'c', 'c^')]
+
+    # ------------------------------------------------------------------ generators
+
+    def generator_losses(self, made: Translations, locations: Locations) -> dict[str, Tensor]:
+        """Every term of L_G, weights included, so that their sum is L_G.
+
+        The discriminators must be frozen (``requires_grad_(False)``): gradient flows through them only.
+
+        Args:
+            made: what :meth:`translate` gave.
+            locations: what :meth:`draw_locations` gave, on the images' device.
+
+        Returns:
+            Scalars by name: ``l_g_gan``, ``l_g_gan_rain``, ``l_idt``, ``l_idt_rain``, ``l_cycle``,
+            ``l_cycle_rain``, ``l_lcl``, ``l_intra``, ``l_inter``, as far as the options have them.
+        """
+        c, images = self.criteria, made.images
+        losses: dict[str, Tensor] = {}
+        inter = []
+        for name, real, fake in self._sides():
+            logits, features = self.nets[f'd{name}'].forward_features(images[fake])  # type: ignore[operator]
+            losses[f'l_g_gan{name}'] = self.side_weight * c.gan(logits, True, is_disc=False)
+            if c.inter:
+                inter.append(self._inter(name, features, real, made, locations))
+        for name, real, fake in (('', 'c', 'c_i'), ('_rain', 'r', 'r_i')):
+            if c.idt and fake in images:
+                losses[f'l_idt{name}'] = self.side_weight * c.idt(images[fake], images[real])
+        if c.cycle:
+            losses['l_cycle'] = c.cycle(images['r~'], images['r'])
+            losses['l_cycle_rain'] = c.cycle(images['c~'], images['c'])
+        if c.lcl:
+            losses['l_lcl'] = self._lcl(c.lcl, made, locations)
+        if c.intra:
+            losses['l_intra'] = c.intra.cycles(
+                *(images[s] for s in ('r', 'c', 'c^', 'r^')), images.get('r~'), images.get('c~')
+            )
+        if c.inter:
+            losses['l_inter'] = torch.stack(inter).sum()
+        return losses
+
+    def _lcl(self, lcl: LCLLoss, made: Translations, locations: Locations) -> Tensor:
+        losses = []
+        for term in self.terms:
+            queries = self._encoding(made, term.encoder_query, term.query)
+            keys = self._encoding(made, term.encoder, term.key, constant=True)
+            heads = (self.nets[term.head_query], self.nets[term.head])
+            losses.append(lcl(queries, keys, locations.lcl[term.name], *heads))
+        return torch.stack(losses).mean()
+
+    def _encoding(
+        self, made: Translations, net: str, symbol: str, constant: bool = False
+    ) -> dict[str, Tensor]:
+        if (net, symbol) not in made.encodings:
+            assert self.criteria.lcl is not None
+            with torch.set_grad_enabled(not constant and torch.is_grad_enabled()):
+                found = self.nets[net].encode(made.images[symbol], self.criteria.lcl.layers)  # type: ignore[operator]
+            if constant:
+                return found
+            made.encodings[net, symbol] = found
+        return made.encodings[net, symbol]
+
+    def _inter(
+        self, name: str, translated: dict[str, Tensor], real: str, made: Translations, locations: Locations
+    ) -> Tensor:
+        inter, images, net = self.criteria.inter, made.images, self.nets[f'd{name}']
+        assert inter is not None
+        back, other = ('c~', 'r') if real == 'c' else ('r~', 'c')
+        constants = torch.cat([images[real], images[other]])
+        if inter.pooling == 'mean':
+            reconstructed = inter.vectors(net.encode(images[back], inter.layers), None)  # type: ignore[operator]
+            with torch.no_grad():
+                targets = inter.vectors(net.encode(constants, inter.layers), None)  # type: ignore[operator]
+        else:
+            reconstructed = net.features_at(images[back], locations.inter)  # type: ignore[operator]
+            with torch.no_grad():
+                targets = net.features_at(constants, locations.inter)  # type: ignore[operator]
+        positive = {level: v.chunk(2)[0] for level, v in targets.items()}
+        negative = {level: v.chunk(2)[1] for level, v in targets.items()}
+        return inter(inter.vectors(translated, locations.inter), reconstructed, positive, negative)

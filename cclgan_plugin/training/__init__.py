@@ -1,0 +1,1 @@
+"""What a long run needs around the training step: saving, schedules, progress."""

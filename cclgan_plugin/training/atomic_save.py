@@ -1,0 +1,80 @@
+"""Saving a checkpoint so that a reader finds either the whole of it or nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from cclgan_plugin.errors import TrainingError
+
+
+class _Remembering:
+    """A file that keeps the first ``OSError``, which torch's archive writer would bury under its own."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself survive a power cut; only POSIX systems can open a folder for that."""
+    if os.name != 'posix':
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def atomic_torch_save(obj: Any, path: str | os.PathLike[str]) -> None:
+    """Write ``obj`` with ``torch.save``, completely or not at all.
+
+    The bytes go to a temporary file in the same folder, reach the disk, and only then take the
+    name ``path``. An older file of that name stays whole until then, whatever happens. The bytes
+    depend on ``obj`` alone: saved by name, torch would put the file's name into the archive.
+
+    Args:
+        obj: what ``torch.load(..., weights_only=True)`` accepts: tensors, numbers, strings, lists, dicts.
+        path: where to save it; the folder must exist.
+
+    Raises:
+        TrainingError: the file system refuses (disk full, no permission, no such folder).
+    """
+    path = Path(path)
+    # One name per process, so that two runs that share a folder cannot mix their bytes.
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    remembered: OSError | None = None
+    try:
+        with open(temporary, 'wb') as file:
+            writer = _Remembering(file)
+            try:
+                torch.save(obj, writer)
+            finally:
+                remembered = writer.error
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        cause = remembered or error
+        if isinstance(cause, OSError):
+            raise TrainingError(
+                f'Cannot save {path}: {cause.strerror or cause}. Nothing was written under that name; '
+                'earlier checkpoints are whole. Make room (or mend the folder), then go on with --auto_resume.'
+            ) from cause
+        raise

@@ -1,0 +1,69 @@
+"""The course of a run: a table that grows while it trains, and a picture of it."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+COLUMNS = ('iteration', 'name', 'value')
+
+
+class Curves:
+    """Values over iterations, kept in ``curves.csv`` (iteration, name, value) so that nothing is lost.
+
+    Args:
+        folder: the experiment's folder; it must exist.
+        resumed_at: iteration from which the run continues; later rows of an interrupted run are dropped.
+    """
+
+    def __init__(self, folder: str | Path, resumed_at: int = 0) -> None:
+        self.folder = Path(folder)
+        self.path = self.folder / 'curves.csv'
+        kept = [row for row in self._rows() if row[0] <= resumed_at] if resumed_at else []
+        with self.path.open('w', newline='') as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            writer.writerows(kept)
+
+    def add(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Append one row for each value."""
+        with self.path.open('a', newline='') as file:
+            csv.writer(file).writerows((iteration, name, value) for name, value in values.items())
+
+    def _rows(self) -> list[tuple[int, str, float]]:
+        if not self.path.is_file():
+            return []
+        with self.path.open(newline='') as file:
+            rows = [row for row in csv.reader(file) if len(row) == 3 and row != list(COLUMNS)]
+        return [(int(iteration), name, float(value)) for iteration, name, value in rows]
+
+    def draw(self) -> Path | None:
+        """Draw ``curves.png``, one small diagram for each name; nothing where there is nothing to draw.
+
+        Returns:
+            The picture's path.
+        """
+        series: dict[str, list[tuple[int, float]]] = {}
+        for iteration, name, value in self._rows():
+            series.setdefault(name, []).append((iteration, value))
+        if not series:
+            return None
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        columns = min(4, len(series))
+        rows = math.ceil(len(series) / columns)
+        figure = Figure(figsize=(3.6 * columns, 2.6 * rows), layout='constrained')
+        FigureCanvasAgg(figure)
+        for i, (name, points) in enumerate(sorted(series.items(), key=lambda item: (':' in item[0], item[0]))):
+            axes = figure.add_subplot(rows, columns, i + 1)
+            axes.plot(*zip(*points, strict=True), linewidth=1.2, marker='.' if len(points) < 30 else '')
+            axes.set_title(name, fontsize=10)
+            axes.set_xlabel('iteration', fontsize=8)
+            axes.tick_params(labelsize=8)
+            axes.grid(alpha=0.3)
+        path = self.folder / 'curves.png'
+        figure.savefig(path, dpi=110)
+        return path

@@ -1,0 +1,54 @@
+"""Packaging of the CCLGAN plugin for BasicSR."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r"__version__ = '([^']+)'", (HERE / 'cclgan_plugin' / '__init__.py').read_text()).group(1)
+
+setup(
+    name='cclgan-plugin',
+    version=VERSION,
+    description='CCLGAN, unsupervised image deraining from unpaired photographs, as a plugin for BasicSR',
+    long_description=(HERE / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['cclgan_plugin', 'cclgan_plugin.*']),
+    package_data={'cclgan_plugin': ['py.typed']},
+    # BasicSR 1.4.2 is a source distribution whose setup.py fails on Python 3.13 (KeyError: '__version__').
+    python_requires='>=3.10, <3.13',
+    install_requires=[
+        'addict>=2.4',
+        'basicsr>=1.4.2',
+        'lmdb>=1.4',
+        'matplotlib>=3.7',
+        'mmengine>=0.10',
+        'numpy>=1.24',
+        'open_clip_torch>=2.24',
+        'opencv-python>=4.8',
+        'pillow>=10',
+        'pydantic>=2.6',
+        'pyyaml>=6',
+        'safetensors>=0.4',
+        'scikit-image>=0.21',
+        'torch>=2.4',
+        'torchvision>=0.19',
+        'tqdm>=4.65',
+    ],
+    extras_require={
+        'test': ['pytest>=8', 'pytest-timeout>=2.3'],
+        'dev': ['pytest>=8', 'pytest-timeout>=2.3', 'ruff>=0.6', 'mypy>=1.11', 'types-PyYAML', 'pre-commit>=3'],
+    },
+    entry_points={
+        'console_scripts': ['basicsr = cclgan_plugin.cli.main:main'],
+        'basicsr.plugins': ['cclgan = cclgan_plugin'],
+    },
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'License :: OSI Approved :: Apache Software License',
+        'Programming Language :: Python :: 3',
+        'Topic :: Scientific/Engineering :: Image Processing',
+    ],
+)
