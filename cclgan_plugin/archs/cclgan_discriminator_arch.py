@@ -17,7 +17,9 @@ from cclgan_plugin.errors import DataError, OptionError
 
 @ARCH_REGISTRY.register()
 class CCLGANDiscriminator(nn.Module):
-    """Real or generated, judged patch by patch of 70x70 pixels (method: section 2).
+    """Real or generated, judged patch by patch: the 70x70 PatchGAN (method: section 2).
+
+    Its three anti-aliasing blurs widen the patches to 84x84 pixels.
 
     Args:
         width: channels w of the first convolution, at least 1.

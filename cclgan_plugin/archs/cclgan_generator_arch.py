@@ -32,7 +32,8 @@ class _Stage(nn.Module):
         super().__init__()
         self.before = before or nn.Identity()
         self.conv = conv
-        self.act = nn.Sequential(_norm(norm), nn.ReLU(inplace=True))
+        # Without a norm between them, an in-place ReLU would overwrite the raw output, a feature level.
+        self.act = nn.Sequential(_norm(norm), nn.ReLU(inplace=norm != 'none'))
         self.after = after or nn.Identity()
 
     def raw(self, x: Tensor) -> Tensor:
@@ -194,7 +195,11 @@ class CCLGANGenerator(nn.Module):
         """Height and width of each feature level for images of ``height`` x ``width`` pixels."""
         h, w = (padded_size(size, self.size_multiple, self.min_padded_size) for size in (height, width))
         first = 1 if self.anti_alias else 2
-        return {'down1': (h // first, w // first), 'down2': (h // first // 2, w // first // 2), 'block1': (h // 4, w // 4)}
+        return {
+            'down1': (h // first, w // first),
+            'down2': (h // first // 2, w // first // 2),
+            'block1': (h // 4, w // 4),
+        }
 
     def _enter(self, x: Tensor) -> Tensor:
         return pad_to_multiple(x * 2 - 1, self.size_multiple, self.min_padded_size)

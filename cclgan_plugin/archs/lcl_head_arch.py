@@ -34,7 +34,9 @@ class LCLHead(nn.Module):
         # A module's name cannot hold a dot; names of levels in other networks do ("body.2").
         self.mlps = nn.ModuleDict(
             {
-                self._key(level): nn.Sequential(nn.Linear(count, dim), nn.ReLU(inplace=True), nn.Linear(dim, dim))
+                self._key(level): nn.Sequential(
+                    nn.Linear(count, dim), nn.ReLU(inplace=True), nn.Linear(dim, dim)
+                )
                 for level, count in channels.items()
             }
         )
@@ -54,5 +56,6 @@ class LCLHead(nn.Module):
             Unit vectors ``(N, P, dim)`` for each level.
         """
         return {
-            level: F.normalize(self.mlps[self._key(level)](vectors), dim=-1) for level, vectors in samples.items()
+            level: F.normalize(self.mlps[self._key(level)](vectors), dim=-1)
+            for level, vectors in samples.items()
         }

@@ -60,7 +60,10 @@ def pad_to_multiple(x: Tensor, multiple: int, minimum: int) -> Tensor:
             min(target - size, max(size - 1, 0)) for target, size in zip((h, w), x.shape[-2:], strict=True)
         )
         if x.shape[-2] == 1 or x.shape[-1] == 1:
-            down, right = h - x.shape[-2] if x.shape[-2] == 1 else 0, w - x.shape[-1] if x.shape[-1] == 1 else 0
+            down, right = (
+                h - x.shape[-2] if x.shape[-2] == 1 else 0,
+                w - x.shape[-1] if x.shape[-1] == 1 else 0,
+            )
             x = F.pad(x, (0, right, 0, down), mode='replicate')
         else:
             x = F.pad(x, (0, right, 0, down), mode='reflect')

@@ -62,7 +62,9 @@ class InterCCLLoss(nn.Module):
         self.num_trained = max(1, sum(level != 'image' for level in self.layers))
         self._projections: dict[tuple[str, int], Tensor] = {}
 
-    def vectors(self, features: Mapping[str, Tensor], locations: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+    def vectors(
+        self, features: Mapping[str, Tensor], locations: Mapping[str, Tensor] | None
+    ) -> dict[str, Tensor]:
         """Reduce maps ``(N, C, h, w)`` to vectors ``(N, P, C)``: at ``locations``, or pooled (P = 1)."""
         if self.pooling == 'mean':
             return {level: features[level].mean((2, 3)).unsqueeze(1) for level in self.layers}

@@ -11,7 +11,8 @@ def check_choice(owner: str, key: str, value: str, choices: Sequence[str]) -> st
     """Return ``value``, or raise an OptionError naming the owner, the key and the possible words."""
     if value not in choices:
         raise OptionError(
-            f'{owner}: {key} must be one of {", ".join(choices)}, got {value!r}.' + did_you_mean(str(value), choices)
+            f'{owner}: {key} must be one of {", ".join(choices)}, got {value!r}.'
+            + did_you_mean(str(value), choices)
         )
     return value
 

@@ -88,7 +88,9 @@ class CCLGANModel(SRModel):
         if name.startswith('h'):
             # The heads take their channel counts from the generator, here and not at the first batch.
             channels = self.net_g.feature_channels
-            network_opt['channels'] = {level: channels[level] for level in self.opt['train']['lcl_opt']['layers']}
+            network_opt['channels'] = {
+                level: channels[level] for level in self.opt['train']['lcl_opt']['layers']
+            }
         net = self.model_to_device(build_network(network_opt))
         self.print_network(net)
         path = self.opt['path'].get(f'pretrain_network_{name}')
@@ -149,7 +151,11 @@ class CCLGANModel(SRModel):
         self._last_images = made.images
 
     def _step_discriminators(self, made: Translations) -> dict[str, Tensor]:
-        fake = {s: pool.exchange(made.images[s], self.current_iter) for s, pool in self.pools.items() if s in made.images}
+        fake = {
+            s: pool.exchange(made.images[s], self.current_iter)
+            for s, pool in self.pools.items()
+            if s in made.images
+        }
         self._require_grad('d', True)
         losses = self.step.discriminator_losses(made.images, fake)
         self._update(losses, [self.optimizer_d])
@@ -207,7 +213,9 @@ class CCLGANModel(SRModel):
         """The losses of the last iteration, averaged over the processes; read from the device only here."""
         self.guard.flush()
         if self._last_losses:
-            values = mean_over_processes(torch.stack([v.detach().float() for v in self._last_losses.values()]))
+            values = mean_over_processes(
+                torch.stack([v.detach().float() for v in self._last_losses.values()])
+            )
             self.log_dict = OrderedDict(zip(self._last_losses, values.tolist(), strict=True))
             self.record.losses(self.current_iter, self.log_dict)
         return OrderedDict(self.log_dict)

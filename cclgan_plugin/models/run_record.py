@@ -51,7 +51,9 @@ class RunRecord:
             self.curves.add(iteration, values)
 
     @contextmanager
-    def validating(self, model: Any, dataloader: Any, tb_logger: Any, images: Mapping[str, Tensor]) -> Iterator[None]:
+    def validating(
+        self, model: Any, dataloader: Any, tb_logger: Any, images: Mapping[str, Tensor]
+    ) -> Iterator[None]:
         """Around one validation: note its metrics, show the training images, write final pictures."""
         self._dataset = dataloader.dataset.opt['name']
         if self.enabled and images and not self.finished:
@@ -62,7 +64,9 @@ class RunRecord:
             name, self._dataset = self._dataset, None
         if self.enabled:
             metrics = getattr(model, 'metric_results', {})
-            self.curves.add(model.current_iter, {f'{name}: {metric}': float(v) for metric, v in metrics.items()})
+            self.curves.add(
+                model.current_iter, {f'{name}: {metric}': float(v) for metric, v in metrics.items()}
+            )
             if self.finished:
                 self.curves.draw()
 
@@ -81,7 +85,9 @@ class RunRecord:
         shown: dict[str, np.ndarray] = {
             captions[key]: to_uint8(visuals[key][0]) for key in captions if key in visuals
         }
-        save_png(labelled_row(shown), self.visualization / 'final' / self._dataset / f'{Path(lq_path[0]).stem}.png')
+        save_png(
+            labelled_row(shown), self.visualization / 'final' / self._dataset / f'{Path(lq_path[0]).stem}.png'
+        )
 
     def finish(self) -> None:
         """The run is over: draw the curves; what is validated from now on is drawn too."""

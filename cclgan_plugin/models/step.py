@@ -49,7 +49,10 @@ class Locations:
         """A copy on a device; from the CPU to a GPU without waiting for it."""
 
         def move(levels: dict[str, Tensor]) -> dict[str, Tensor]:
-            return {k: (v.pin_memory() if device.type == 'cuda' else v).to(device, non_blocking=True) for k, v in levels.items()}
+            return {
+                k: (v.pin_memory() if device.type == 'cuda' else v).to(device, non_blocking=True)
+                for k, v in levels.items()
+            }
 
         return Locations({name: move(levels) for name, levels in self.lcl.items()}, move(self.inter))
 
@@ -72,7 +75,9 @@ class CCLGANStep(nn.Module):
             on the CPU in plain memory format it is slower.
     """
 
-    def __init__(self, nets: Mapping[str, nn.Module], criteria: Criteria, batch_identity: bool = False) -> None:
+    def __init__(
+        self, nets: Mapping[str, nn.Module], criteria: Criteria, batch_identity: bool = False
+    ) -> None:
         super().__init__()
         self.nets = nn.ModuleDict(nets)
         self.criteria = criteria
@@ -140,7 +145,9 @@ class CCLGANStep(nn.Module):
         batches = [tuple(wanted)] if self.batch_identity and len(wanted) > 1 else [(s,) for s in wanted]
         for sources in batches:
             levels = self.criteria.lcl.layers if any(self._encodes(name, s) for s in sources) else ()  # type: ignore[union-attr]
-            batch = torch.cat([made.images[s] for s in sources]) if len(sources) > 1 else made.images[sources[0]]
+            batch = (
+                torch.cat([made.images[s] for s in sources]) if len(sources) > 1 else made.images[sources[0]]
+            )
             image, features = net.forward_features(batch, levels)  # type: ignore[operator]
             parts = image.chunk(len(sources))
             for i, source in enumerate(sources):

@@ -10,6 +10,7 @@ correct programs agree to rounding.
     losses.py    GAN, L1, patch-wise InfoNCE, the two contrastive ratios
     step.py      the losses of one iteration, for the discriminators and for the generators
     training.py  several iterations with the optimizers
+    samples.py   tiny networks, images, locations and options to try all this on
 """
 
 from .step import reference_d_losses, reference_g_losses

@@ -84,7 +84,9 @@ def d(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).abs().mean()
 
 
-def intra_ratio(anchor: Tensor, positive: Tensor, negatives: Sequence[tuple[float, Tensor]]) -> Tensor:
+def intra_ratio(
+    anchor: Tensor, positive: Tensor, negatives: Sequence[tuple[float, Tensor]], eps: float = EPS
+) -> Tensor:
     """d(anchor, positive) / (sum of weight * d(anchor, negative) + eps), averaged over images.
 
     Embeddings ``(N, ...)``; ``negatives`` are pairs of weight and embedding. Only the anchor has a gradient.
@@ -92,11 +94,13 @@ def intra_ratio(anchor: Tensor, positive: Tensor, negatives: Sequence[tuple[floa
     ratios = []
     for i in range(len(anchor)):
         far = sum(weight * d(anchor[i], negative[i].detach()) for weight, negative in negatives)
-        ratios.append(d(anchor[i], positive[i].detach()) / (far + EPS))
+        ratios.append(d(anchor[i], positive[i].detach()) / (far + eps))
     return mean_of(ratios)
 
 
-def inter_ratio(fake: Tensor, again: Tensor, near: Tensor, far: Tensor) -> Tensor:
+def inter_ratio(
+    fake: Tensor, again: Tensor, near: Tensor, far: Tensor, pair_weight: float = 0.2, eps: float = EPS
+) -> Tensor:
     """The inter ratio of one level from vectors ``(N, P, C)``, averaged over images.
 
     ``fake`` is the translation, ``again`` the reconstruction, ``near`` the real images of the same domain,
@@ -105,8 +109,8 @@ def inter_ratio(fake: Tensor, again: Tensor, near: Tensor, far: Tensor) -> Tenso
     ratios = []
     for i in range(len(fake)):
         n, f = near[i].detach(), far[i].detach()
-        numerator = d(fake[i], n) + d(again[i], n) + 0.2 * d(fake[i], again[i])
-        ratios.append(numerator / (d(fake[i], f) + d(again[i], f) + EPS))
+        numerator = d(fake[i], n) + d(again[i], n) + pair_weight * d(fake[i], again[i])
+        ratios.append(numerator / (d(fake[i], f) + d(again[i], f) + eps))
     return mean_of(ratios)
 
 

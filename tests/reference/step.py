@@ -227,12 +227,12 @@ def _lcl(nets: Nets, options: Options, images: SimpleNamespace, locations: Locat
 
 def _intra(option: Mapping[str, Any], images: SimpleNamespace, encoders: Sequence[Encoder]) -> Tensor:
     """Section 5, semantic space: half of rain plus clean, summed over anchors, encoders and layers."""
-    i = images
+    i, w = images, option.get('translation_weight', 0.1)
     # anchor, positive, negatives with their weights
     terms = {
         'reconstruction': (
-            (i.r_again, i.r, ((1.0, i.c), (0.1, i.c_hat))),
-            (i.c_again, i.c, ((1.0, i.r), (0.1, i.r_hat))),
+            (i.r_again, i.r, ((1.0, i.c), (w, i.c_hat))),
+            (i.c_again, i.c, ((1.0, i.r), (w, i.r_hat))),
         ),
         'translation': (
             (i.c_hat, i.c, ((1.0, i.r),)),
@@ -249,7 +249,7 @@ def _intra(option: Mapping[str, Any], images: SimpleNamespace, encoders: Sequenc
                 of_negatives = [(weight, encoder(image.detach())) for weight, image in negatives]
                 for layer, layer_weight in enumerate(encoder.layer_weights):
                     far = [(weight, features[layer]) for weight, features in of_negatives]
-                    ratio = intra_ratio(of_anchor[layer], of_positive[layer], far)
+                    ratio = intra_ratio(of_anchor[layer], of_positive[layer], far, option.get('eps', 1e-7))
                     total = total + 0.5 * encoder.weight * layer_weight * ratio
     return option.get('loss_weight', 1.0) * total
 
@@ -275,6 +275,7 @@ def _inter(
         for level in option.get('layers', ('image', 'conv2', 'conv3')):
             places = locations[level] if pooling == 'sample' else None
             projection = projections[level] if fixed else None
-            ratios[level] = inter_ratio(*(inter_vectors(m[level], places, pooling, projection) for m in maps))
+            vectors = [inter_vectors(m[level], places, pooling, projection) for m in maps]
+            ratios[level] = inter_ratio(*vectors, option.get('pair_weight', 0.2), option.get('eps', 1e-7))
         total = total + sum_over_trained_levels(ratios)
     return option.get('loss_weight', 1.0) * total

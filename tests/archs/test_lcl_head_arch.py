@@ -1,0 +1,42 @@
+"""The heads: built at once from declared channels, unit vectors out."""
+
+import pytest
+import torch
+from basicsr.archs import build_network
+from torch.nn import functional as F
+
+from cclgan_plugin.archs import CCLGANGenerator, LCLHead
+from cclgan_plugin.errors import OptionError
+
+
+def test_is_registered_and_takes_a_generators_channels():
+    channels = CCLGANGenerator(width=2).feature_channels
+    head = build_network({'type': 'LCLHead', 'channels': channels, 'dim': 5})
+    assert [head.mlps[level][0].in_features for level in channels] == [4, 8, 8]
+    assert sum(p.numel() for p in head.parameters()) == sum(c * 5 + 5 + 5 * 5 + 5 for c in channels.values())
+
+
+def test_is_linear_relu_linear_and_unit_length():
+    torch.manual_seed(0)
+    head = LCLHead({'a': 3, 'body.2': 4}, dim=6).double()
+    samples = {
+        'a': torch.randn(2, 7, 3, dtype=torch.float64),
+        'body.2': torch.randn(2, 7, 4, dtype=torch.float64),
+    }
+    out = head(samples)
+    for level, mlp in zip(samples, head.mlps.values(), strict=True):
+        expected = torch.relu(samples[level] @ mlp[0].weight.T + mlp[0].bias) @ mlp[2].weight.T + mlp[2].bias
+        torch.testing.assert_close(out[level], F.normalize(expected, dim=-1))
+        torch.testing.assert_close(out[level].norm(dim=-1), torch.ones(2, 7, dtype=torch.float64))
+
+
+def test_only_the_levels_given_are_embedded():
+    head = LCLHead({'a': 3, 'b': 4}, dim=6)
+    assert list(head({'b': torch.randn(1, 2, 4)})) == ['b']
+
+
+def test_wrong_options_are_named():
+    with pytest.raises(OptionError, match='dim must be at least 1'):
+        LCLHead({'a': 3}, dim=0)
+    with pytest.raises(OptionError, match='no feature levels'):
+        LCLHead({})

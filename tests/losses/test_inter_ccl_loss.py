@@ -1,0 +1,123 @@
+"""InterCCLLoss: the ratio of the method page in a discriminator's feature levels."""
+
+import pytest
+import torch
+from basicsr.losses import build_loss
+from torch.nn import functional as F
+
+from cclgan_plugin.errors import OptionError
+from cclgan_plugin.losses import MODELS, InterCCLLoss
+from cclgan_plugin.losses.functional import contrastive_ratio
+
+LEVELS = {'image': 3, 'conv2': 4, 'conv3': 6}
+
+
+def draw(seed, batch=2):
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        level: torch.randn(batch, 7, channels, dtype=torch.float64, generator=generator)
+        for level, channels in LEVELS.items()
+    }
+
+
+def distance(a, b):
+    return (a - b).abs().mean()
+
+
+def by_definition(levels, trained, translation, back, positive, negative, project=lambda level, x: x):
+    batch = translation['image'].shape[0]
+    total = 0
+    for i in range(batch):
+        for level in levels:
+            t, s, p, n = (
+                F.normalize(project(level, x[level][i]), dim=-1)
+                for x in (translation, back, positive, negative)
+            )
+            near = distance(t, p) + distance(s, p) + 0.2 * distance(t, s)
+            total += near / (distance(t, n) + distance(s, n) + 1e-7) / batch
+    return total / trained
+
+
+@pytest.mark.parametrize('batch', [1, 2, 3])
+@pytest.mark.parametrize(
+    ('layers', 'trained'),
+    [(['image', 'conv2', 'conv3'], 2), (['conv2'], 1), (['image'], 1), (['conv2', 'conv3'], 2)],
+)
+def test_is_the_sum_over_levels_by_the_number_of_trained_levels(layers, trained, batch):
+    loss = InterCCLLoss(loss_weight=0.5, layers=layers)
+    features = [draw(seed, batch) for seed in range(4)]
+    torch.testing.assert_close(
+        loss(*features), 0.5 * by_definition(layers, trained, *features), rtol=1e-11, atol=0
+    )
+
+
+def test_fixed_projection_is_shared_and_the_same_in_every_instance():
+    layers = list(LEVELS)
+    first, second = (InterCCLLoss(layers=layers, projection='fixed') for _ in range(2))
+    features = [draw(seed) for seed in range(4)]
+
+    def project(level, x):
+        return x @ first.projection_matrix(level, x.shape[-1])
+
+    assert first.projection_matrix('conv2', 4).shape == (4, 256)
+    torch.testing.assert_close(
+        first(*features), by_definition(layers, 2, *features, project), rtol=1e-11, atol=0
+    )
+    assert torch.equal(first(*features), second(*features))
+    assert first.state_dict() == {}
+
+
+def test_mean_pooling_gives_one_vector_per_level():
+    loss = InterCCLLoss(layers=['conv2'], pooling='mean')
+    x = {'conv2': torch.randn(2, 4, 5, 6)}
+    torch.testing.assert_close(loss.vectors(x, None)['conv2'], x['conv2'].mean((2, 3))[:, None])
+
+
+def test_sampling_takes_the_same_locations_in_every_image():
+    loss = InterCCLLoss(layers=['conv2'])
+    x = {'conv2': torch.randn(2, 4, 5, 6)}
+    vectors = loss.vectors(x, {'conv2': torch.tensor([3, 29])})['conv2']
+    torch.testing.assert_close(vectors[1, 1], x['conv2'][1, :, 4, 5])
+    with pytest.raises(ValueError, match='needs locations'):
+        loss.vectors(x, None)
+
+
+def test_gradient_flows_to_both_generated_images():
+    features = [{k: v.requires_grad_() for k, v in draw(seed).items()} for seed in range(2)]
+    InterCCLLoss(layers=list(LEVELS))(*features, draw(2), draw(3)).backward()
+    assert all(v.grad is not None for f in features for v in f.values())
+
+
+def test_without_a_reconstruction_the_translation_alone_is_compared():
+    t, p, n = draw(0), draw(1), draw(2)
+    expected = sum(contrastive_ratio(*(F.normalize(x[k], dim=-1) for x in (t, p, n))) for k in LEVELS) / 2
+    torch.testing.assert_close(InterCCLLoss()(t, None, p, n), expected)
+
+
+def test_reduced_precision_is_computed_in_float32():
+    features = [{k: v.bfloat16() for k, v in draw(seed).items()} for seed in range(4)]
+    for projection in ('none', 'fixed'):
+        with torch.autocast('cpu', torch.bfloat16):
+            value = InterCCLLoss(projection=projection)(*features)
+        wide = InterCCLLoss(projection=projection)(*({k: v.double() for k, v in f.items()} for f in features))
+        assert value.dtype == torch.float32
+        assert value.item() == pytest.approx(wide.item(), rel=1e-4)
+
+
+def test_is_registered_with_basicsr_and_mmengine():
+    assert build_loss({'type': 'InterCCLLoss', 'loss_weight': 0.005}).loss_weight == 0.005
+    assert isinstance(MODELS.build({'type': 'cclgan.InterCCLLoss'}), InterCCLLoss)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'projection': 'fix'}, 'none, fixed'),
+        ({'pooling': 'means'}, 'Did you mean "mean"'),
+        ({'num_patches': 0}, 'at least 1'),
+        ({'layers': []}, 'at least one'),
+    ],
+)
+def test_wrong_options_are_named(options, message):
+    with pytest.raises(OptionError, match=message):
+        InterCCLLoss(**options)
