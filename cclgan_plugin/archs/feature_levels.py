@@ -11,7 +11,9 @@ from cclgan_plugin.errors import OptionError, did_you_mean
 class HasFeatureLevels(Protocol):
     """A network that declares the channels of each of its feature levels, shallow to deep."""
 
-    feature_channels: Mapping[str, int]
+    @property
+    def feature_channels(self) -> Mapping[str, int]:
+        """Channels by level."""
 
 
 def check_levels(net: HasFeatureLevels, levels: Iterable[str]) -> list[str]:

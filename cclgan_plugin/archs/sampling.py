@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Generator, Tensor, nn
@@ -22,6 +22,16 @@ def draw_locations(height: int, width: int, count: int, generator: Generator | N
         ``(P,)`` int64 indices into the flattened map, on the CPU.
     """
     return torch.randperm(height * width, generator=generator)[:count]
+
+
+def draw_levels(
+    sizes: Mapping[str, tuple[int, int]],
+    levels: Iterable[str],
+    count: int,
+    generator: Generator | None = None,
+) -> dict[str, Tensor]:
+    """:func:`draw_locations` for each of ``levels``, whose heights and widths are ``sizes``."""
+    return {level: draw_locations(*sizes[level], count, generator) for level in levels}
 
 
 def sample_locations(x: Tensor, locations: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class InterCCLLoss(nn.Module):
         loss_weight: factor of the result; 0.005 in the paper.
         layers: names of the discriminator's feature levels; ``image`` is the image itself.
         num_patches: locations drawn at each level, the same ones in every image.
-        projection: ``'none'``, or ``'fixed'``: a fixed random projection to 256 channels, shared by all images.
+        projection: ``'none'``, or ``'fixed'``: a fixed random projection to 256 channels for all images.
         pooling: ``'sample'`` (vectors at the locations) or ``'mean'`` (one average vector per level, so
             that unrelated content is not compared place by place).
         pair_weight: weight of the distance between translation and reconstruction.

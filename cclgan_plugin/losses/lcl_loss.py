@@ -8,7 +8,7 @@ import torch
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Generator, Tensor, nn
 
-from cclgan_plugin.archs.sampling import draw_locations, sample_levels
+from cclgan_plugin.archs.sampling import draw_levels, sample_levels
 from cclgan_plugin.errors import OptionError
 from cclgan_plugin.losses.functional import NEGATIVES, patch_nce
 from cclgan_plugin.losses.options import check_choice, check_choices
@@ -67,12 +67,9 @@ class LCLLoss(nn.Module):
 
     def draw(self, features: Mapping[str, Tensor], generator: Generator | None = None) -> dict[str, Tensor]:
         """Draw locations for each of :attr:`layers` out of maps ``(N, C, h, w)``."""
-        return {
-            level: draw_locations(*features[level].shape[-2:], self.num_patches, generator).to(
-                features[level].device
-            )
-            for level in self.layers
-        }
+        sizes = {level: (x.shape[-2], x.shape[-1]) for level, x in features.items()}
+        drawn = draw_levels(sizes, self.layers, self.num_patches, generator)
+        return {level: where.to(features[level].device) for level, where in drawn.items()}
 
     def forward(
         self,

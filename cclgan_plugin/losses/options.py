@@ -20,7 +20,7 @@ def check_choice(owner: str, key: str, value: str, choices: Sequence[str]) -> st
 def check_choices(
     owner: str, key: str, values: Sequence[str], choices: Sequence[str] | None = None
 ) -> tuple[str, ...]:
-    """Return ``values`` as a tuple: at least one, none twice, each out of ``choices`` where those are given."""
+    """Return ``values`` as a tuple: at least one, none twice, each out of ``choices`` if there are any."""
     if isinstance(values, str) or not values:
         raise OptionError(f'{owner}: {key} must be a list of at least one word, got {values!r}')
     if len(set(values)) != len(values):

@@ -5,5 +5,5 @@ from __future__ import annotations
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import Registry
 
-#: A child of mmengine's own registry, so that any OpenMMLab library finds the losses under the scope ``cclgan``.
+#: A child of mmengine's own registry: every OpenMMLab library finds the losses under the scope ``cclgan``.
 MODELS = Registry('cclgan model', parent=MMENGINE_MODELS, scope='cclgan', locations=['cclgan_plugin.losses'])

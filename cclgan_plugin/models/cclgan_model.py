@@ -38,13 +38,14 @@ class CCLGANModel(SRModel):
         if opt['num_gpu'] > 1 and not opt['dist'] and opt['is_train']:
             raise OptionError(
                 f'num_gpu: {opt["num_gpu"]} needs one process per GPU: '
-                f'torchrun --nproc_per_node={opt["num_gpu"]} -m cclgan_plugin train -opt FILE --launcher pytorch'
+                f'torchrun --nproc_per_node={opt["num_gpu"]} -m cclgan_plugin train -opt FILE '
+                '--launcher pytorch'
             )
         self.log_dict: dict[str, float] = {}
         super().__init__(opt)
 
     def model_to_device(self, net: nn.Module) -> nn.Module:
-        """Move a network to the device, bare: the step averages gradients itself (see training.distributed)."""
+        """Move a network to the device, bare: gradients are averaged by training.distributed."""
         return net.to(self.device)
 
     # ------------------------------------------------------------------ building
@@ -187,7 +188,8 @@ class CCLGANModel(SRModel):
     def _draw_locations(self) -> Locations:
         """The locations of this iteration: the same on every rank, and after a resume."""
         generator = Generator().manual_seed(derive_seed(self.seed, 'locations', self.current_iter))
-        return self.step.draw_locations(*self.lq.shape[-2:], generator).to(self.device)
+        height, width = self.lq.shape[-2:]
+        return self.step.draw_locations(height, width, generator).to(self.device)
 
     def model_ema(self, decay: float = 0.999) -> None:
         """Move the averaged generator towards the current one."""

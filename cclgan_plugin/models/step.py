@@ -17,11 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
 
-from cclgan_plugin.archs.sampling import draw_locations
+from cclgan_plugin.archs import CCLGANDiscriminator, CCLGANGenerator
+from cclgan_plugin.archs.sampling import draw_levels
 from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
 from cclgan_plugin.models.lcl_terms import Term, lcl_terms
 
@@ -49,10 +51,8 @@ class Locations:
         """A copy on a device; from the CPU to a GPU without waiting for it."""
 
         def move(levels: dict[str, Tensor]) -> dict[str, Tensor]:
-            return {
-                k: (v.pin_memory() if device.type == 'cuda' else v).to(device, non_blocking=True)
-                for k, v in levels.items()
-            }
+            pin = device.type == 'cuda'
+            return {k: (v.pin_memory() if pin else v).to(device, non_blocking=pin) for k, v in levels.items()}
 
         return Locations({name: move(levels) for name, levels in self.lcl.items()}, move(self.inter))
 
@@ -69,7 +69,7 @@ class CCLGANStep(nn.Module):
     """The training step of the method page, each piece of work done once.
 
     Args:
-        nets: the networks ``g``, ``d`` and, where the options have them, ``g_rain``, ``d_rain``, ``h``, ``h_rain``.
+        nets: the networks ``g``, ``d`` and, as far as they exist, ``g_rain``, ``d_rain``, ``h``, ``h_rain``.
         criteria: the losses.
         batch_identity: translate the identity images in one batch with the others. Saves kernel launches;
             on the CPU in plain memory format it is slower.
@@ -84,6 +84,7 @@ class CCLGANStep(nn.Module):
         self.batch_identity = batch_identity
         self.two_sided = 'g_rain' in nets
         self.side_weight = 0.5 if self.two_sided else 1.0
+        self.layers = criteria.lcl.layers if criteria.lcl else ()
         self.terms: list[Term] = lcl_terms(criteria.lcl, self.two_sided) if criteria.lcl else []
         #: Symbols of the images that some loss needs besides the translations.
         self.needed = self._needed_images()
@@ -97,20 +98,22 @@ class CCLGANStep(nn.Module):
             needed |= {'r_i', 'c_i'} if self.two_sided else {'c_i'}
         return needed
 
+    def _generator(self, name: str) -> CCLGANGenerator:
+        return cast(CCLGANGenerator, self.nets[name])
+
+    def _discriminator(self, side: str) -> CCLGANDiscriminator:
+        return cast(CCLGANDiscriminator, self.nets[f'd{side}'])
+
     def draw_locations(self, height: int, width: int, generator: Generator | None = None) -> Locations:
         """Draw the locations of one step for images of ``height`` x ``width`` pixels, on the CPU."""
         locations = Locations()
         if lcl := self.criteria.lcl:
-            sizes = self.nets['g'].feature_sizes(height, width)  # type: ignore[operator]
+            sizes = self._generator('g').feature_sizes(height, width)
             for term in self.terms:
-                locations.lcl[term.name] = {
-                    level: draw_locations(*sizes[level], lcl.num_patches, generator) for level in lcl.layers
-                }
+                locations.lcl[term.name] = draw_levels(sizes, lcl.layers, lcl.num_patches, generator)
         if (inter := self.criteria.inter) and inter.pooling == 'sample':
-            sizes = self.nets['d'].feature_sizes(height, width)  # type: ignore[operator]
-            locations.inter = {
-                level: draw_locations(*sizes[level], inter.num_patches, generator) for level in inter.layers
-            }
+            sizes = self._discriminator('').feature_sizes(height, width)
+            locations.inter = draw_levels(sizes, inter.layers, inter.num_patches, generator)
         return locations
 
     # ------------------------------------------------------------------ translations
@@ -139,16 +142,16 @@ class CCLGANStep(nn.Module):
         return made
 
     def _run(self, made: Translations, name: str, targets: dict[str, str]) -> None:
-        """Translate each source image to its target, where that is needed, keeping encodings that a term asks for."""
-        net = self.nets[name]
+        """Translate each source to its target where that is needed; keep encodings that a term asks for."""
+        net = self._generator(name)
         wanted = {s: t for s, t in targets.items() if t in ('c^', 'r^') or t in self.needed}
         batches = [tuple(wanted)] if self.batch_identity and len(wanted) > 1 else [(s,) for s in wanted]
         for sources in batches:
-            levels = self.criteria.lcl.layers if any(self._encodes(name, s) for s in sources) else ()  # type: ignore[union-attr]
+            levels = self.layers if any(self._encodes(name, s) for s in sources) else ()
             batch = (
                 torch.cat([made.images[s] for s in sources]) if len(sources) > 1 else made.images[sources[0]]
             )
-            image, features = net.forward_features(batch, levels)  # type: ignore[operator]
+            image, features = net.forward_features(batch, levels)
             parts = image.chunk(len(sources))
             for i, source in enumerate(sources):
                 made.images[wanted[source]] = parts[i]
@@ -174,7 +177,7 @@ class CCLGANStep(nn.Module):
         """
         losses = {}
         for name, real_symbol, fake_symbol in self._sides():
-            logits = self.nets[f'd{name}'](torch.cat([real[real_symbol], fake[fake_symbol].detach()]))
+            logits = self._discriminator(name)(torch.cat([real[real_symbol], fake[fake_symbol].detach()]))
             real_logits, fake_logits = logits.chunk(2)
             gan = self.criteria.gan
             losses[f'l_d{name}'] = 0.5 * (
@@ -205,7 +208,7 @@ class CCLGANStep(nn.Module):
         losses: dict[str, Tensor] = {}
         inter = []
         for name, real, fake in self._sides():
-            logits, features = self.nets[f'd{name}'].forward_features(images[fake])  # type: ignore[operator]
+            logits, features = self._discriminator(name).forward_features(images[fake])
             losses[f'l_g_gan{name}'] = self.side_weight * c.gan(logits, True, is_disc=False)
             if c.inter:
                 inter.append(self._inter(name, features, real, made, locations))
@@ -219,7 +222,7 @@ class CCLGANStep(nn.Module):
             losses['l_lcl'] = self._lcl(c.lcl, made, locations)
         if c.intra:
             losses['l_intra'] = c.intra.cycles(
-                *(images[s] for s in ('r', 'c', 'c^', 'r^')), images.get('r~'), images.get('c~')
+                images['r'], images['c'], images['c^'], images['r^'], images.get('r~'), images.get('c~')
             )
         if c.inter:
             losses['l_inter'] = torch.stack(inter).sum()
@@ -238,9 +241,8 @@ class CCLGANStep(nn.Module):
         self, made: Translations, net: str, symbol: str, constant: bool = False
     ) -> dict[str, Tensor]:
         if (net, symbol) not in made.encodings:
-            assert self.criteria.lcl is not None
             with torch.set_grad_enabled(not constant and torch.is_grad_enabled()):
-                found = self.nets[net].encode(made.images[symbol], self.criteria.lcl.layers)  # type: ignore[operator]
+                found = self._generator(net).encode(made.images[symbol], self.layers)
             if constant:
                 return found
             made.encodings[net, symbol] = found
@@ -249,18 +251,18 @@ class CCLGANStep(nn.Module):
     def _inter(
         self, name: str, translated: dict[str, Tensor], real: str, made: Translations, locations: Locations
     ) -> Tensor:
-        inter, images, net = self.criteria.inter, made.images, self.nets[f'd{name}']
+        inter, images, net = self.criteria.inter, made.images, self._discriminator(name)
         assert inter is not None
         back, other = ('c~', 'r') if real == 'c' else ('r~', 'c')
         constants = torch.cat([images[real], images[other]])
         if inter.pooling == 'mean':
-            reconstructed = inter.vectors(net.encode(images[back], inter.layers), None)  # type: ignore[operator]
+            reconstructed = inter.vectors(net.encode(images[back], inter.layers), None)
             with torch.no_grad():
-                targets = inter.vectors(net.encode(constants, inter.layers), None)  # type: ignore[operator]
+                targets = inter.vectors(net.encode(constants, inter.layers), None)
         else:
-            reconstructed = net.features_at(images[back], locations.inter)  # type: ignore[operator]
+            reconstructed = net.features_at(images[back], locations.inter)
             with torch.no_grad():
-                targets = net.features_at(constants, locations.inter)  # type: ignore[operator]
+                targets = net.features_at(constants, locations.inter)
         positive = {level: v.chunk(2)[0] for level, v in targets.items()}
         negative = {level: v.chunk(2)[1] for level, v in targets.items()}
         return inter(inter.vectors(translated, locations.inter), reconstructed, positive, negative)

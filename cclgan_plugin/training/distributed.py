@@ -41,9 +41,8 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         flat = torch.cat([grad.flatten() for grad in grads])
         dist.all_reduce(flat)
         flat /= dist.get_world_size()
-        torch._foreach_copy_(
-            grads, [part.view_as(g) for part, g in zip(flat.split([g.numel() for g in grads]), grads, strict=True)]
-        )
+        parts = flat.split([grad.numel() for grad in grads])
+        torch._foreach_copy_(grads, [p.view_as(g) for p, g in zip(parts, grads, strict=True)])
 
 
 def mean_over_processes(values: Tensor) -> Tensor:

@@ -201,7 +201,7 @@ def test_losses_gradients_and_weights(case, batch, batch_identity, monkeypatch):
         for name, value in record.losses.items():
             assert losses[name].item() == pytest.approx(value.item(), rel=1e-12, abs=1e-12), name
         for net, tensors in record.gradients.items():
-            # A bias before a norm has a gradient of pure rounding noise: it is measured against the net's largest.
+            # The gradient of a bias before a norm is rounding noise: measured against the net's largest.
             noise = 1e-13 * max(t.norm().item() for t in tensors.values())
             for name, gradient in tensors.items():
                 found = gradients[net].get(name, torch.zeros_like(gradient))
