@@ -22,6 +22,7 @@ setup(
     install_requires=[
         'addict>=2.4',
         'basicsr>=1.4.2',
+        'huggingface_hub>=0.20',
         'lmdb>=1.4',
         'matplotlib>=3.7',
         'mmengine>=0.10',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 # Crops have one size in training; someone who feeds whole photographs should not fill the memory.
@@ -36,9 +36,12 @@ class AntialiasedResize(nn.Module):
         matrix = self._matrices.get((target, source))
         if matrix is None or matrix.dtype != like.dtype or matrix.device != like.device:
             with torch.inference_mode(False), torch.no_grad():
-                unit = torch.eye(source, dtype=torch.float64, device='cpu')[None, None]
-                resized = F.interpolate(unit, size=(target, source), mode='bicubic', antialias=True)
-                matrix = resized[0, 0].to(like)
+                # Two columns at least: of a single one PyTorch 2.15 makes rubbish.
+                unit = torch.eye(source, max(source, 2), dtype=torch.float64, device='cpu')[None, None]
+                size = (target, unit.shape[-1])
+                resized = F.interpolate(unit, size=size, mode='bicubic', antialias=True)[0, 0, :, :source]
+                # In two steps, because not every device has float64.
+                matrix = resized.to(like.dtype).to(like.device)
             if len(self._matrices) >= _MATRICES_KEPT:
                 self._matrices.pop(next(iter(self._matrices)))
             self._matrices[target, source] = matrix

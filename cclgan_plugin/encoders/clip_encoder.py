@@ -59,7 +59,7 @@ class CLIPEncoder(SemanticEncoder):
 
     def identity(self) -> Hashable:
         source = 'random' if self.weights == 'random' else file_identity(self._file())
-        return 'CLIPEncoder', self.model, source
+        return 'CLIPEncoder', self.model, source, self._mean_and_std()
 
     def build(self, dtype: torch.dtype) -> CLIPTower:
         config = self._config()
@@ -82,8 +82,8 @@ class CLIPEncoder(SemanticEncoder):
         if config is None:
             models = open_clip.list_models()
             raise OptionError(
-                f'CLIPEncoder: model: open_clip has no "{self.model}".{did_you_mean(self.model, models)} It has: '
-                f'{", ".join(models)}.'
+                f'CLIPEncoder: model: open_clip has no "{self.model}".{did_you_mean(self.model, models)} '
+                f'It has: {", ".join(models)}.'
             )
         if self.weights in open_clip.list_pretrained_tags_by_model(self.model):
             from open_clip.pretrained import get_pretrained_cfg
@@ -99,7 +99,8 @@ class CLIPEncoder(SemanticEncoder):
         right = f'{self.model}-quickgelu' if quick_gelu else self.model.removesuffix('-quickgelu')
         raise OptionError(
             f'CLIPEncoder: model: these weights ({self.weights}) were trained with '
-            f'{"QuickGELU" if quick_gelu else "plain GELU"}, {self.model} has the other kind. Use model: {right}.'
+            f'{"QuickGELU" if quick_gelu else "plain GELU"}, {self.model} has the other kind. '
+            f'Use model: {right}.'
         )
 
     def _file(self) -> Path:

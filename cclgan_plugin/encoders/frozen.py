@@ -101,7 +101,7 @@ class SemanticEncoder(ABC):
             tower = _shared.get(key)
             if tower is None:
                 with undisturbed_construction():
-                    tower = self.build(dtype).to(device=device, dtype=dtype)
+                    tower = self.build(dtype).to(dtype).to(device)  # not every device has float64
                     tower.requires_grad_(False).eval()
                 _shared[key] = tower
             return tower

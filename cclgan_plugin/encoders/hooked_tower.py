@@ -17,7 +17,7 @@ class _AllCaptured(Exception):
 
 
 def require_layers(network: nn.Module, layers: Sequence[str], name: str) -> None:
-    """Raise an :class:`OptionError` with the valid names unless ``network``, called ``name``, has them all."""
+    """Raise an :class:`OptionError` with the valid names unless ``network`` has all ``layers``."""
     known = [module for module, _ in network.named_modules() if module]
     for layer in layers:
         if layer not in known:
@@ -62,7 +62,8 @@ class HookedTower(FrozenTower):
 
         # Hooked for this pass only: permanent hooks would hold the tower in a reference cycle.
         handles = [
-            self.network.get_submodule(name).register_forward_hook(partial(capture, name)) for name in self.layers
+            self.network.get_submodule(name).register_forward_hook(partial(capture, name))
+            for name in self.layers
         ]
         try:
             self.network(images)

@@ -32,8 +32,9 @@ def torchvision_vgg19_file() -> Path:
         torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition('-')[2])
     except (OSError, RuntimeError) as error:
         raise WeightsError(
-            f'VGG19Encoder: weights: torchvision: the download of {url} failed ({error}). With a network, start '
-            f'again; without one, fetch that file elsewhere and put it at {path}, or give its path as weights.'
+            f'VGG19Encoder: weights: torchvision: the download of {url} failed ({error}). With a network, '
+            f'start again; without one, fetch that file elsewhere and put it at {path}, or give its path as '
+            'weights. For a trial without meaning there is weights: random.'
         ) from error
     return path
 
@@ -54,8 +55,8 @@ def clip_hub_file(model: str, tag: str) -> Path:
     repository, file_name = os.path.split(get_pretrained_cfg(model, tag).get('hf_hub', ''))
     if not repository:
         raise WeightsError(
-            f'CLIPEncoder: open_clip keeps the weights "{tag}" of {model} outside the Hugging Face hub. Fetch them '
-            'yourself and give the path of the file as weights.'
+            f'CLIPEncoder: open_clip keeps the weights "{tag}" of {model} outside the Hugging Face hub. '
+            'Fetch them yourself and give the path of the file as weights.'
         )
     candidates = [file_name] if file_name else [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]
     for name in candidates:
@@ -79,9 +80,9 @@ def clip_hub_file(model: str, tag: str) -> Path:
 def _clip_download_failed(model: str, tag: str, repository: str, name: str, error: Exception) -> WeightsError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return WeightsError(
-        f'CLIPEncoder: weights: {tag}: the download of {name} from {repository} (Hugging Face hub) for {model} '
-        f'failed ({reason}). With a network, start again; without one, fetch that file elsewhere and give its '
-        'path as weights. For a trial without meaning there is weights: random.'
+        f'CLIPEncoder: weights: {tag}: the download of {name} from {repository} (Hugging Face hub) for '
+        f'{model} failed ({reason}). With a network, start again; without one, fetch that file elsewhere and '
+        'give its path as weights. For a trial without meaning there is weights: random.'
     )
 
 

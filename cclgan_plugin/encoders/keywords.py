@@ -27,7 +27,9 @@ def check_keywords(function: Callable[..., Any], given: Mapping[str, Any], where
     for word in given:
         if word not in names and not takes_any:
             known = ', '.join(names) or 'none'
-            raise OptionError(f'{where}: unknown key "{word}".{did_you_mean(word, names)} Known keys: {known}.')
+            raise OptionError(
+                f'{where}: unknown key "{word}".{did_you_mean(word, names)} Known keys: {known}.'
+            )
     for parameter in named:
         if parameter.default is parameter.empty and parameter.name not in given:
             raise OptionError(f'{where}: the key "{parameter.name}" is missing.')

@@ -23,7 +23,7 @@ from cclgan_plugin.errors import OptionError, did_you_mean
 
 @ENCODERS.register_module()
 class RegisteredEncoder(SemanticEncoder):
-    """Outputs of named modules inside a network of BasicSR's ``ARCH_REGISTRY``, ours and other plugins' included.
+    """Outputs of named modules inside any network of BasicSR's ``ARCH_REGISTRY``.
 
     The network gets the images as they are, RGB in [0, 1], and must run on them by itself.
 
@@ -56,7 +56,8 @@ class RegisteredEncoder(SemanticEncoder):
         super().__init__(names, numbers, read_weight(weight, 'RegisteredEncoder: weight'))
         if not isinstance(network, Mapping) or not isinstance(network.get('type'), str):
             raise OptionError(
-                f'RegisteredEncoder: network: expected a "type" and the options of that network, got {network!r}.'
+                'RegisteredEncoder: network: expected a "type" and the options of that network, '
+                f'got {network!r}.'
             )
         self.network = dict(network)
         self.weights = read_word(weights, 'RegisteredEncoder: weights')

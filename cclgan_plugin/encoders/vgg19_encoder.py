@@ -87,7 +87,7 @@ class VGG19Encoder(SemanticEncoder):
         return find_weights(self.weights, 'VGG19Encoder', ('torchvision', 'random'))
 
     def _read(self, path: Path) -> dict[str, Tensor]:
-        """All 16 convolutions, because VGG16 differs from VGG19 only in deeper layers than one may ask for."""
+        """All 16 convolutions: down to relu3_3 the file of a VGG16 would fit as well."""
         if path.suffix == '.npz':
             tensors = vgg19_npz.read_quantised_vgg19(path)
         else:
@@ -112,5 +112,5 @@ def _from_torchvision(tensors: dict[str, Tensor], path: Path) -> dict[str, Tenso
         number, _, part = name.removeprefix('features.').partition('.')
         renamed[f'{names[number]}.{part}' if number in names else name] = tensor
     if not renamed:
-        raise WeightsError(f'{path}: the file holds a classifier only, VGG19\'s convolutions are missing.')
+        raise WeightsError(f"{path}: the file holds a classifier only, VGG19's convolutions are missing.")
     return renamed

@@ -37,20 +37,21 @@ def read_quantised_vgg19(path: Path) -> dict[str, Tensor]:
         for part, kind in (('weight_q', 'u'), ('weight_scale', 'f'), ('weight_min', 'f'), ('bias', 'f')):
             array = arrays.get(f'{conv}.{part}')
             wanted = 'unsigned 8-bit' if kind == 'u' else 'floating-point'
+            scalar = part in ('weight_scale', 'weight_min')
             if array is None:
                 raise WeightsError(
                     f'{path}: not 8-bit VGG19 weights: the array "{conv}.{part}" ({wanted}) is missing. '
                     f'The file holds {len(arrays)} arrays: {", ".join(list(arrays)[:4]) or "none"}...'
                 )
-            scalar = part in ('weight_scale', 'weight_min')
-            if array.dtype.kind != kind or (kind == 'u' and array.itemsize != 1) or (scalar and array.size != 1):
+            right_type = array.dtype == np.uint8 if kind == 'u' else array.dtype.kind == 'f'
+            if not right_type or (scalar and array.size != 1):
                 raise WeightsError(
                     f'{path}: "{conv}.{part}" should be {"one " if scalar else ""}{wanted}, '
                     f'the file has {array.dtype} {array.shape}.'
                 )
-        quantised = torch.from_numpy(arrays[f'{conv}.weight_q']).double()
+        quantised = arrays[f'{conv}.weight_q'].astype(np.float64)
         scale = float(arrays[f'{conv}.weight_scale'].item())
         minimum = float(arrays[f'{conv}.weight_min'].item())
-        tensors[f'{conv}.weight'] = quantised * scale + minimum
-        tensors[f'{conv}.bias'] = torch.from_numpy(arrays[f'{conv}.bias']).double()
+        tensors[f'{conv}.weight'] = torch.from_numpy(quantised * scale + minimum)
+        tensors[f'{conv}.bias'] = torch.from_numpy(arrays[f'{conv}.bias'].astype(np.float64))
     return tensors

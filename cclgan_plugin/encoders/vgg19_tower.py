@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cclgan_plugin.encoders.channel_affine import ChannelAffine
@@ -64,8 +64,8 @@ class VGG19Tower(FrozenTower):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         if min(images.shape[-2:]) < self._smallest:
             raise OptionError(
-                f'VGG19Encoder: layer {self._convolutions[-1].replace("conv", "relu")} needs images of at least '
-                f'{self._smallest} pixels a side, these are {images.shape[-2]}x{images.shape[-1]}.'
+                f'VGG19Encoder: layers: {self._convolutions[-1].replace("conv", "relu")} needs images of at '
+                f'least {self._smallest} pixels a side, these are {images.shape[-2]}x{images.shape[-1]}.'
             )
         features: dict[str, Tensor] = {}
         x = self.normalise(images)

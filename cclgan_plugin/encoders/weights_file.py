@@ -42,7 +42,7 @@ def file_identity(path: Path) -> tuple[str, int, int]:
     return os.path.realpath(path), status.st_mtime_ns, status.st_size
 
 
-def read_tensors(path: Path, key: str | None) -> dict[str, Tensor]:
+def read_tensors(path: Path, key: str) -> dict[str, Tensor]:
     """The named tensors of a ``.safetensors`` file or of a file written by ``torch.save``.
 
     Large files are mapped, not read: tensors that nobody touches cost no memory.
@@ -96,13 +96,13 @@ def _read_torch(path: Path) -> Any:
         if any(name.endswith('.npy') for name in members):
             raise WeightsError(f'{path}: a numpy archive; expected .safetensors or a file of torch.save.')
     try:
-        return torch.load(path, map_location='cpu', weights_only=True, mmap=zipped)
+        return torch.load(str(path), map_location='cpu', weights_only=True, mmap=zipped)
     except Exception as error:
         foreign = re.search(r'GLOBAL ([\w.]+)', str(error))
         if foreign:
             raise WeightsError(
-                f'{path}: besides tensors the file holds "{foreign[1]}", and reading that could run code. Save '
-                'the state_dict alone, as .safetensors or with torch.save.'
+                f'{path}: besides tensors the file holds "{foreign[1]}", and reading that could run code. '
+                'Save the state_dict alone, as .safetensors or with torch.save.'
             ) from error
         raise WeightsError(
             f'{path}: neither .safetensors nor a file of torch.save, or damaged ({_first_line(error)}).'

@@ -37,6 +37,6 @@ def require_fit(tensors: Mapping[str, Tensor], expected: Shapes, path: Path, net
         example = f', such as "{first}" {tuple(tensors[first].shape)}' if first is not None else ''
         more = f' (and {len(wrong) - 1} more disagreements)' if len(wrong) > 1 else ''
         raise WeightsError(
-            f'{path}: these are not the weights of {network}: {wrong[0]}{more}. The file holds {len(tensors)} '
-            f'tensors{example}; {len(expected)} were expected.'
+            f'{path}: these are not the weights of {network}: {wrong[0]}{more}. '
+            f'The file holds {len(tensors)} tensors{example}; {len(expected)} were expected.'
         )
