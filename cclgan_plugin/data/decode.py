@@ -16,6 +16,7 @@ FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP', 'TIFF')
 # Three channels, upright by EXIF, without alpha; and 16 bits stay 16 bits.
 _READ_COLOUR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_PLANES = 258, 262, 284
+_TIFF_GREY_OR_RGB = (0, 1, 2)
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
@@ -40,10 +41,12 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
         raise ImageError(f'{name}: the file is empty')
     kind = _format_of(data)
     if kind is None:
-        raise ImageError(f'{name}: not an image that can be read here ({", ".join(FORMATS)}); {_what_else(data)}')
+        raise ImageError(
+            f'{name}: not a {", ".join(FORMATS[:-1])} or {FORMATS[-1]} image; {_what_else(data)}'
+        )
     if kind == 'JPEG' and not is_whole_jpeg(data):
         raise ImageError(f'{name}: the JPEG file is truncated, its end is missing')
-    image = _with_opencv(data) if _suits_opencv(data, kind) else None
+    image = _with_opencv(data) if _suits_opencv(data, kind, name) else None
     if image is None:
         image = _with_pillow(data, kind, name)
     return image
@@ -79,21 +82,26 @@ def _what_else(data: bytes) -> str:
     return f'it begins with the bytes {beginning[:8].hex(" ")}'
 
 
-def _suits_opencv(data: bytes, kind: str) -> bool:
+def _suits_opencv(data: bytes, kind: str, name: str) -> bool:
     """Whether OpenCV, which is faster, gives the right pixels."""
     if kind == 'WEBP':
         # Extended header: before OpenCV 5, animations fail and the EXIF orientation is not applied.
         return not (data[12:16] == b'VP8X' and data[20] & 0b1010)
-    if kind == 'TIFF':
-        # It multiplies 8-bit colours by alpha and mixes up separate planes, but Pillow cuts 16 bits to 8.
-        try:
-            with Image.open(io.BytesIO(data), formats=['TIFF']) as header:
-                tags = dict(header.tag_v2)  # type: ignore[attr-defined]
-        except Exception:  # whatever Pillow dislikes here, it will say when it decodes
-            return False
-        bits, photometric = tags.get(_TIFF_BITS, (1,)), tags.get(_TIFF_PHOTOMETRIC)
-        return set(bits) == {16} and photometric in (0, 1, 2) and tags.get(_TIFF_PLANES, 1) == 1
-    return True
+    return kind != 'TIFF' or _tiff_suits_opencv(data, name)
+
+
+def _tiff_suits_opencv(data: bytes, name: str) -> bool:
+    """OpenCV multiplies 8-bit colours by alpha, Pillow cuts 16 bits to 8, and neither reads 16-bit planes."""
+    try:
+        with Image.open(io.BytesIO(data), formats=['TIFF']) as header:
+            tags = dict(header.tag_v2)
+    except Exception:  # whatever Pillow dislikes here, it will say when it decodes
+        return False
+    if max(tags.get(_TIFF_BITS, (1,))) <= 8:
+        return False
+    if tags.get(_TIFF_PLANES, 1) != 1:
+        raise ImageError(f'{name}: a 16-bit TIFF file with separate colour planes, which is not read here')
+    return tags.get(_TIFF_PHOTOMETRIC) in _TIFF_GREY_OR_RGB
 
 
 def _with_opencv(data: bytes) -> np.ndarray | None:
@@ -118,5 +126,7 @@ def _with_pillow(data: bytes, kind: str, name: str) -> np.ndarray:
                 return np.asarray(image.convert('RGB'))
     except Exception as error:  # Pillow's plugins raise many kinds; all mean that this file is no good
         reason = 'unknown kind of pixels' if type(error).__name__ == 'UnidentifiedImageError' else error
-        raise ImageError(f'{name}: the {kind} file is truncated or damaged, or not of 8 or 16 bits ({reason})') from error
-    raise ImageError(f'{name}: 8 or 16 bits per channel were expected, this {kind} file has 32 bits per pixel')
+        raise ImageError(
+            f'{name}: the {kind} file is truncated, damaged or not of 8 or 16 bits ({reason})'
+        ) from error
+    raise ImageError(f'{name}: 8 or 16 bits per channel were expected, this {kind} file has 32 bits')

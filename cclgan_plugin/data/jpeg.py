@@ -6,6 +6,7 @@ import re
 
 # In compressed data a 0xFF is followed by a stuffed zero or a restart number; all else is a marker.
 _NEXT_MARKER = re.compile(rb'\xff+[^\x00\xff\xd0-\xd7]')
+_START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
 _WITHOUT_LENGTH = {0x01, 0xD8}
 
@@ -31,5 +32,7 @@ def is_whole_jpeg(data: bytes) -> bool:
             return True
         if marker in _WITHOUT_LENGTH:
             continue
+        if marker == _START_OF_SCAN and data.endswith(b'\xff\xd9'):
+            return True  # behind the thumbnail; saves the search through the data of nearly every file
         # Behind a scan's header come its compressed data, which the search above skips.
         position += int.from_bytes(data[position : position + 2], 'big')

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from typing import TypeVar
 
 import lmdb
 
 from cclgan_plugin.errors import DataError
 
-_T = TypeVar('_T')
 _open: dict[str, tuple[int, lmdb.Environment]] = {}
-_lock = threading.RLock()
+_lock = threading.Lock()
 
 
 def _new_lock() -> None:
     global _lock
-    _lock = threading.RLock()
+    _lock = threading.Lock()
 
 
 if hasattr(os, 'register_at_fork'):
@@ -54,17 +51,3 @@ def environment(path: str) -> lmdb.Environment:
             raise DataError(f'"{path}" cannot be opened as an LMDB database: {error}') from error
         _open[key] = (os.getpid(), opened)
         return opened
-
-
-def look_into(path: str, ask: Callable[[lmdb.Environment], _T]) -> _T:
-    """Asks a database something and leaves it as closed, or as open, as it was.
-
-    For the main process, which checks databases before workers are started and must not keep them open
-    for others (BasicSR's own backend opens databases by itself).
-    """
-    with _lock:
-        owner, _ = _open.get(os.path.realpath(path), (0, None))
-        answer = ask(environment(path))
-        if owner != os.getpid():
-            _open.pop(os.path.realpath(path))[1].close()
-        return answer

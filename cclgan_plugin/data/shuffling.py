@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from cclgan_plugin.data.seeds import generator
+from cclgan_plugin.data.randomness import generator
 
 
 def shuffled_index(count: int, seed: int, purpose: str, epoch: int, position: int) -> int:

@@ -1,0 +1,84 @@
+"""From a decoded image to a training crop: resize, pad, crop, flip, and only then to float."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+
+from cclgan_plugin.data.image_error import ImageError
+
+SMALL_IMAGES = ('pad', 'error')
+
+
+def resize_to_square(image: np.ndarray, size: int) -> np.ndarray:
+    """Resizes to ``size`` x ``size``, whatever the aspect ratio was.
+
+    Each axis on its own: a shrinking one averages over areas, so nothing aliases, a growing one is bilinear.
+
+    Args:
+        image: ``(H, W, 3)``, uint8 or uint16.
+        size: the new height and width in pixels.
+    """
+    image = np.ascontiguousarray(image)
+    height, width = image.shape[:2]
+    shrunk = (min(width, size), min(height, size))
+    if shrunk != (width, height):
+        image = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA)
+    if shrunk != (size, size):
+        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+    return image
+
+
+def at_least(image: np.ndarray, size: int, small_images: str, name: str) -> np.ndarray:
+    """Makes sure that a crop of ``size`` x ``size`` fits.
+
+    Args:
+        image: ``(H, W, 3)``.
+        size: side of the crop in pixels.
+        small_images: ``'pad'``: mirror the image at its edges, as often as it takes, the same on both
+            sides; ``'error'``: refuse.
+        name: the file or key, for messages.
+
+    Raises:
+        ImageError: the image is smaller than the crop and ``small_images`` is ``'error'``.
+    """
+    height, width = image.shape[:2]
+    if height >= size and width >= size:
+        return image
+    if small_images == 'error':
+        raise ImageError(
+            f'{name}: the image is {width}x{height} pixels (width x height), smaller than the crop of '
+            f'{size}x{size}; choose a smaller gt_size, or small_images: pad to mirror it at its edges'
+        )
+    missing = [max(size - height, 0), max(size - width, 0)]
+    padding = [(amount // 2, amount - amount // 2) for amount in missing]
+    return np.pad(image, [*padding, (0, 0)], mode='reflect')
+
+
+def random_crop(image: np.ndarray, size: int, use_hflip: bool, rng: np.random.Generator) -> np.ndarray:
+    """A random square of the image, mirrored left to right half of the time if ``use_hflip``.
+
+    Args:
+        image: ``(H, W, 3)`` with H and W at least ``size``.
+        size: side of the square in pixels.
+        use_hflip: whether to flip at random.
+        rng: decides place and flip.
+
+    Returns:
+        A view ``(size, size, 3)``.
+    """
+    height, width = image.shape[:2]
+    top = int(rng.integers(height - size + 1))
+    left = int(rng.integers(width - size + 1))
+    crop = image[top : top + size, left : left + size]
+    if use_hflip and rng.integers(2):
+        crop = crop[:, ::-1]
+    return crop
+
+
+def to_tensor(image: np.ndarray) -> torch.Tensor:
+    """``(H, W, 3)`` uint8 or uint16 becomes float32 ``(3, H, W)`` in [0, 1]."""
+    channels = np.ascontiguousarray(image.transpose(2, 0, 1)).astype(np.float32)
+    channels /= np.float32(np.iinfo(image.dtype).max)
+    return torch.from_numpy(channels)

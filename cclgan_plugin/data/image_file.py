@@ -1,0 +1,76 @@
+"""Writing images so that a file is either whole or not there."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from cclgan_plugin.errors import DataError
+
+# Of these, Pillow writes what OpenCV has no settings for.
+_JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
+_SIXTEEN_BITS = ('.png', '.tif', '.tiff')
+
+
+def encode_image(image: np.ndarray, extension: str) -> bytes:
+    """Encodes an image as its extension says.
+
+    PNG, BMP, TIFF and WebP are lossless. JPEG has quality 95 and full colour resolution. 16 bits
+    become 8 where the format has no more.
+
+    Args:
+        image: ``(H, W, 3)`` RGB, uint8 or uint16.
+        extension: one of :data:`~cclgan_plugin.data.image_folder.IMAGE_EXTENSIONS`, in any case.
+
+    Raises:
+        DataError: the image cannot be written in this format (e.g. it is too large for WebP).
+    """
+    extension = extension.lower()
+    if image.dtype == np.uint16 and extension not in _SIXTEEN_BITS:
+        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    try:
+        if extension in _JPEG:
+            return _with_pillow(image, 'JPEG', quality=95, subsampling=0)
+        if extension == '.webp':
+            return _with_pillow(image, 'WEBP', lossless=True)
+        done, data = cv2.imencode(extension, np.ascontiguousarray(image[..., ::-1]))
+    except (cv2.error, ValueError, OSError) as error:
+        raise DataError(f'an image of {image.shape[1]}x{image.shape[0]} as {extension}: {error}') from error
+    if not done:
+        raise DataError(f'an image of {image.shape[1]}x{image.shape[0]} cannot be written as {extension}')
+    return data.tobytes()
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Writes a file under a hidden name beside it, then renames: no half-written file bears the name.
+
+    Missing folders are made.
+
+    Raises:
+        DataError: it cannot be written, e.g. the disk is full.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    partial = os.path.join(folder, f'.{name}.{os.getpid()}.partial')
+    try:
+        os.makedirs(folder, exist_ok=True)
+        try:
+            with open(partial, 'wb') as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        finally:
+            if os.path.exists(partial):
+                os.remove(partial)
+    except OSError as error:
+        raise DataError(f'{path}: cannot be written: {error.strerror or error}') from error
+
+
+def _with_pillow(image: np.ndarray, kind: str, **settings: int | bool) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, kind, **settings)
+    return buffer.getvalue()

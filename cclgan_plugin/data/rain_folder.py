@@ -1,0 +1,104 @@
+"""Rain on every photograph below a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from cclgan_plugin.data.decode import decode_image
+from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.data.image_file import encode_image, write_whole
+from cclgan_plugin.data.image_folder import find_images
+from cclgan_plugin.data.rain import render_rain
+from cclgan_plugin.data.rain_params import RainParams, vary
+from cclgan_plugin.data.randomness import generator
+from cclgan_plugin.data.sources import read_bytes
+from cclgan_plugin.errors import DataError
+
+
+class Rained(NamedTuple):
+    """What became of one photograph.
+
+    Attributes:
+        name: its path relative to the folder.
+        error: why there is no rainy version of it, or None.
+    """
+
+    name: str
+    error: ImageError | None
+
+
+def plan(clean: str, out: str, overwrite: bool) -> list[str]:
+    """The photographs to rain on, after making sure that nothing of the user's gets lost.
+
+    Args:
+        clean: folder of clean photographs.
+        out: folder for the rainy ones.
+        overwrite: files in ``out`` may be replaced.
+
+    Returns:
+        Paths relative to ``clean``.
+
+    Raises:
+        DataError: there are no photographs, one folder lies in the other, or ``out`` is not empty and
+            ``overwrite`` is off.
+    """
+    names = find_images(clean, 'CLEAN_DIR')
+    inside, outside = os.path.realpath(out), os.path.realpath(clean)
+    if inside == outside:
+        raise DataError(f'OUT_DIR: "{out}" is CLEAN_DIR itself; rain would replace the clean photographs')
+    for one, other in ((inside, outside), (outside, inside)):
+        if one.startswith(os.path.join(other, '')):
+            raise DataError(
+                f'OUT_DIR: "{out}" and "{clean}" lie one inside the other; choose a folder elsewhere'
+            )
+    if os.path.lexists(out) and not os.path.isdir(out):
+        raise DataError(f'OUT_DIR: "{out}" is a file, a folder was expected')
+    if os.path.isdir(out) and os.listdir(out) and not overwrite:
+        raise DataError(f'OUT_DIR: "{out}" is not empty; choose another folder, or use --overwrite')
+    return names
+
+
+def rain_on_folder(
+    clean: str, out: str, names: list[str], params: RainParams, seed: int = 0, variation: float = 0
+) -> Iterator[Rained]:
+    """Writes a rainy version of each photograph, under the same relative name and in the same format.
+
+    Same names and formats are what BasicSR's ``PairedImageDataset`` pairs by. The rain of a photograph
+    follows from ``seed`` and its relative name only, so more photographs do not change it.
+
+    Args:
+        clean: folder of clean photographs.
+        out: folder for the rainy ones.
+        names: paths relative to ``clean``.
+        params: the rain.
+        seed: other numbers give other drops.
+        variation: how much the kind of rain differs between photographs, see :func:`vary`.
+
+    Yields:
+        One result per photograph; a bad photograph is reported and does not end the work.
+
+    Raises:
+        DataError: an image cannot be written.
+    """
+    for name in names:
+        source = os.path.join(clean, name)
+        try:
+            image = decode_image(read_bytes(source), source)
+        except ImageError as error:
+            yield Rained(name, error)
+            continue
+        rng = generator(seed, f'rain {name}')
+        rainy = rain_on(image, vary(params, variation, rng), rng)
+        write_whole(os.path.join(out, name), encode_image(rainy, os.path.splitext(name)[1]))
+        yield Rained(name, None)
+
+
+def rain_on(image: np.ndarray, params: RainParams, rng: np.random.Generator) -> np.ndarray:
+    """:func:`render_rain` for whole-number images: uint8 or uint16 ``(H, W, 3)`` in, the same type out."""
+    full = np.float32(np.iinfo(image.dtype).max)
+    rainy, _ = render_rain(image.astype(np.float32) / full, params, rng)
+    return np.rint(rainy * full).astype(image.dtype)

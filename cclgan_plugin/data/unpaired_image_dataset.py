@@ -1,0 +1,122 @@
+"""Rainy and rain-free photographs that have nothing to do with each other, for training."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from basicsr.utils.registry import DATASET_REGISTRY
+from torch.utils.data import Dataset
+
+from cclgan_plugin.data.crop import at_least, random_crop, resize_to_square, to_tensor
+from cclgan_plugin.data.epoch_sampler import EpochSampler, SampleKey
+from cclgan_plugin.data.find_source import find_source
+from cclgan_plugin.data.image_side import ImageSide
+from cclgan_plugin.data.randomness import generator
+from cclgan_plugin.data.shuffling import shuffled_index
+from cclgan_plugin.data.unpaired_settings import UnpairedSettings
+
+Randomness = Callable[[str], np.random.Generator]
+
+
+@DATASET_REGISTRY.register()
+class UnpairedImageDataset(Dataset[dict[str, Any]]):
+    """Random crops of two image sets without correspondence (section 1 of the method).
+
+    A sample is named by a :class:`SampleKey`, and which images it pairs, where it crops and whether it
+    flips follow from ``manual_seed``, the epoch and the position alone: the same for any number of
+    workers, however they are started, and across ranks. Every epoch pairs anew and uses every image of
+    the larger side once. Train with :meth:`make_sampler`; without it, by plain indices, the longer
+    side is taken in order and all else comes from torch's generator.
+
+    Args:
+        opt: the keys of :class:`UnpairedSettings`; others are for the loader and are not looked at.
+
+    Raises:
+        OptionError: an option is missing or wrong.
+        DataError: a side is missing or empty, or a listed image is not there.
+    """
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        self.opt = opt
+        self.settings = settings = UnpairedSettings.from_options(opt)
+        lq = find_source('lq', settings.dataroot_lq, settings.meta_info_file_lq, settings.io_backend)
+        gt = find_source('gt', settings.dataroot_gt, settings.meta_info_file_gt, settings.io_backend)
+        self.lq = ImageSide('dataroot_lq', lq, settings.corrupt_images)
+        self.gt = ImageSide('dataroot_gt', gt, settings.corrupt_images)
+        self._warn_of_overlap()
+
+    def __len__(self) -> int:
+        return max(len(self.lq), len(self.gt))
+
+    def make_sampler(self, num_replicas: int = 1, rank: int = 0, ratio: float = 1) -> EpochSampler:
+        """The sampler that makes runs repeatable.
+
+        Args:
+            num_replicas: number of processes that train together.
+            rank: this process.
+            ratio: ``dataset_enlarge_ratio``, epochs of ``len(self) * ratio`` samples.
+        """
+        return EpochSampler(len(self), num_replicas, rank, ratio)
+
+    def __getitem__(self, key: int | SampleKey) -> dict[str, Any]:
+        """One sample.
+
+        Args:
+            key: a :class:`SampleKey`, or an index in [-len, len).
+
+        Returns:
+            ``lq`` and ``gt``: float32 ``(3, gt_size, gt_size)``, RGB in [0, 1]; ``lq_path`` and ``gt_path``:
+            the files or keys they came from.
+
+        Raises:
+            ImageError: an image cannot be read, or is smaller than the crop where that is an error.
+            IndexError: a plain index is out of range.
+        """
+        if isinstance(key, SampleKey):
+            randomness: Randomness = functools.partial(self._planned_randomness, key)
+            seed = self.settings.manual_seed
+            lq_index = shuffled_index(len(self.lq), seed, 'lq', *key)
+            gt_index = shuffled_index(len(self.gt), seed, 'gt', *key)
+        else:
+            randomness = _fresh_randomness()
+            lq_index, gt_index = self._plain_pair(operator.index(key), randomness('pairing'))
+        lq, lq_path = self._crop(self.lq, lq_index, randomness)
+        gt, gt_path = self._crop(self.gt, gt_index, randomness)
+        return {'lq': lq, 'gt': gt, 'lq_path': lq_path, 'gt_path': gt_path}
+
+    def _crop(self, side: ImageSide, index: int, randomness: Randomness) -> tuple[torch.Tensor, str]:
+        settings = self.settings
+        image, name = side.load(index, functools.partial(randomness, f'replacement {side.key}'))
+        if settings.resize is not None:
+            image = resize_to_square(image, settings.resize)
+        image = at_least(image, settings.gt_size, settings.small_images, name)
+        crop = random_crop(image, settings.gt_size, settings.use_hflip, randomness(f'crop {side.key}'))
+        return to_tensor(crop), name
+
+    def _planned_randomness(self, key: SampleKey, purpose: str) -> np.random.Generator:
+        return generator(self.settings.manual_seed, purpose, *key)
+
+    def _plain_pair(self, index: int, rng: np.random.Generator) -> tuple[int, int]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f'index {index} of a dataset of {len(self)} samples')
+        partner = int(rng.integers(min(len(self.lq), len(self.gt))))
+        return (index, partner) if len(self.lq) >= len(self.gt) else (partner, index)
+
+    def _warn_of_overlap(self) -> None:
+        both = self.lq.source.places() & self.gt.source.places()
+        if both:
+            logging.getLogger('basicsr').warning(
+                '%d images are on both sides, as rainy and as rain-free, e.g. %s', len(both), min(both)
+            )
+
+
+def _fresh_randomness() -> Randomness:
+    """Randomness from torch's generator, which the loader seeds differently for each worker and epoch."""
+    seed = int(torch.randint(2**63 - 1, ()))
+    return functools.partial(generator, seed)
