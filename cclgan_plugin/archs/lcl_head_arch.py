@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cclgan_plugin.archs.init import init_weights
+from cclgan_plugin.archs.precision import at_least_float32
 from cclgan_plugin.errors import OptionError
 
 
@@ -42,6 +43,10 @@ class LCLHead(nn.Module):
         )
         init_weights(self)
 
+    #: Shorter embeddings are not stretched to unit length. One whose hidden units are all off has length 0;
+    #: its gradient would be divided by what stands here.
+    shortest = 1e-7
+
     @staticmethod
     def _key(level: str) -> str:
         return level.replace('.', '/')
@@ -55,7 +60,10 @@ class LCLHead(nn.Module):
         Returns:
             Unit vectors ``(N, P, dim)`` for each level.
         """
+        embedded = {level: self.mlps[self._key(level)](vectors) for level, vectors in samples.items()}
         return {
-            level: F.normalize(self.mlps[self._key(level)](vectors), dim=-1)
-            for level, vectors in samples.items()
+            # In float32 under autocast too: bfloat16's rounding, over the temperature, would be of the
+            # size of the loss.
+            level: F.normalize(at_least_float32(vectors), dim=-1, eps=self.shortest)
+            for level, vectors in embedded.items()
         }

@@ -13,13 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cclgan_plugin.archs.precision import at_least_float32
 from cclgan_plugin.losses.gather import gather_batches
 
 NEGATIVES = ('image', 'batch', 'global')
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def patch_nce(
@@ -58,7 +55,7 @@ def patch_nce(
         raise ValueError(f'patch_nce: temperature must be above 0, got {temperature}')
     if negatives not in NEGATIVES:
         raise ValueError(f'patch_nce: negatives must be one of {NEGATIVES}, got {negatives!r}')
-    query, key = _wide(query), _wide(key.detach())
+    query, key = at_least_float32(query), at_least_float32(key.detach())
     if not normalized:
         query, key = F.normalize(query, dim=-1), F.normalize(key, dim=-1)
     # Autocast would do this product in bfloat16, whose rounding, over T, is of the size of the loss.
@@ -92,7 +89,7 @@ def mean_distance(a: Tensor, b: Tensor) -> Tensor:
     """
     if a.shape != b.shape:
         raise ValueError(f'mean_distance: shapes differ, {tuple(a.shape)} and {tuple(b.shape)}')
-    difference = (_wide(a) - _wide(b)).abs()
+    difference = (at_least_float32(a) - at_least_float32(b)).abs()
     return difference.flatten(1).mean(1) if difference.dim() > 1 else difference
 
 

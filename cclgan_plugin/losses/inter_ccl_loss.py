@@ -10,6 +10,7 @@ from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cclgan_plugin.archs.precision import at_least_float32
 from cclgan_plugin.archs.sampling import sample_levels
 from cclgan_plugin.errors import OptionError
 from cclgan_plugin.losses.functional import contrastive_ratio, cycle_contrastive_ratio
@@ -102,8 +103,7 @@ class InterCCLLoss(nn.Module):
         return self.loss_weight * torch.stack(ratios).sum() / self.num_trained
 
     def _unit(self, level: str, vectors: Mapping[str, Tensor]) -> Tensor:
-        x = vectors[level]
-        x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        x = at_least_float32(vectors[level])
         if self.projection == 'fixed':
             with torch.autocast(x.device.type, enabled=False):
                 x = x @ self.projection_matrix(level, x.shape[-1]).to(x)

@@ -85,7 +85,8 @@ class LCLLoss(nn.Module):
             query_features: maps ``(N, C, h, w)`` by level, of the image that learns.
             key_features: maps of the same shapes, of the image it must agree with; they get no gradient.
             locations: ``(P,)`` flat indices by level; drawn afresh by default.
-            query_head: embeds ``{level: (N, P, C)}``, e.g. an ``LCLHead``; none by default.
+            query_head: embeds ``{level: (N, P, C)}`` as unit vectors, e.g. an ``LCLHead``; by default the
+                features themselves are compared.
             key_head: the same for the keys; also without gradient.
 
         Returns:
@@ -99,8 +100,11 @@ class LCLLoss(nn.Module):
             keys: Mapping[str, Tensor] = sample_levels(key_features, locations)
             if key_head is not None:
                 keys = key_head(keys)
+        unit = query_head is not None and key_head is not None
         losses = [
-            patch_nce(queries[level], keys[level], self.temperature, negatives=self.negatives)
+            patch_nce(
+                queries[level], keys[level], self.temperature, normalized=unit, negatives=self.negatives
+            )
             for level in self.layers
         ]
         return self.loss_weight * torch.stack(losses).mean()

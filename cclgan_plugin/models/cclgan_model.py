@@ -6,27 +6,22 @@ from collections import OrderedDict
 from typing import Any
 
 import torch
-from basicsr.archs import build_network
-from basicsr.losses import build_loss
-from basicsr.models.sr_model import SRModel
-from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from cclgan_plugin.errors import OptionError
+from cclgan_plugin.models.cclgan_parts import SIDE_NETWORKS, CCLGANParts
 from cclgan_plugin.models.image_pool import ImagePool
 from cclgan_plugin.models.run_record import RunRecord
-from cclgan_plugin.models.step import CCLGANStep, Criteria, Locations, Translations
+from cclgan_plugin.models.step import CCLGANStep, Locations, Translations
 from cclgan_plugin.seeds import derive_seed
-from cclgan_plugin.training.distributed import average_gradients, broadcast_weights, mean_over_processes
-from cclgan_plugin.training.finite_guard import FiniteGuard, NonFiniteLoss
-
-#: Networks besides ``network_g``, in the order in which they are built (and draw their initial weights).
-SIDE_NETWORKS = ('g_rain', 'd', 'd_rain', 'h', 'h_rain')
+from cclgan_plugin.training.distributed import average_gradients, mean_over_processes
+from cclgan_plugin.training.finite_guard import FiniteGuard, NonFiniteLoss, finite_weights
+from cclgan_plugin.training.plain_values import plain_values
 
 
 @MODEL_REGISTRY.register()
-class CCLGANModel(SRModel):
+class CCLGANModel(CCLGANParts):
     """Unsupervised deraining from unpaired images; testing, saving, EMA and validation are SRModel's.
 
     ``net_g`` is G_n, rain-free from rainy, the network one keeps. The training options are those of
@@ -44,32 +39,14 @@ class CCLGANModel(SRModel):
         self.log_dict: dict[str, float] = {}
         super().__init__(opt)
 
-    def model_to_device(self, net: nn.Module) -> nn.Module:
-        """Move a network to the device, bare: gradients are averaged by training.distributed."""
-        return net.to(self.device)
-
     # ------------------------------------------------------------------ building
 
     def init_training_settings(self) -> None:
         """Build what only training needs, all of it before the optimizers."""
         train_opt = self.opt['train']
         self.seed = int(self.opt['manual_seed'])
-        nets = {'g': self.net_g} | {n: self._build(n) for n in SIDE_NETWORKS if self.opt.get(f'network_{n}')}
-        broadcast_weights(nets.values())
-        self.nets = nets
-        for name, net in nets.items():
-            setattr(self, f'net_{name}', net.train())
-
-        self.ema_decay = train_opt.get('ema_decay') or 0
-        if self.ema_decay > 0:
-            self._build_ema()
-
-        losses = {
-            name: build_loss(train_opt[f'{name}_opt']).to(self.device)
-            for name in ('gan', 'idt', 'cycle', 'lcl', 'intra', 'inter')
-            if train_opt.get(f'{name}_opt')
-        }
-        self.step = CCLGANStep(nets, Criteria(**losses), batch_identity=self.device.type == 'cuda')
+        self.build_parts()
+        self.step = CCLGANStep(self.nets, self.criteria, batch_identity=self.device.type == 'cuda')
         self.net_d_iters = train_opt.get('net_d_iters', 1)
         self.net_d_init_iters = train_opt.get('net_d_init_iters', 0)
         self.pools = {
@@ -84,48 +61,6 @@ class CCLGANModel(SRModel):
         self.setup_optimizers()
         self.setup_schedulers()
 
-    def _build(self, name: str) -> nn.Module:
-        network_opt = dict(self.opt[f'network_{name}'])
-        if name.startswith('h'):
-            # The heads take their channel counts from the generator, here and not at the first batch.
-            channels = self.net_g.feature_channels
-            network_opt['channels'] = {
-                level: channels[level] for level in self.opt['train']['lcl_opt']['layers']
-            }
-        net = self.model_to_device(build_network(network_opt))
-        self.print_network(net)
-        path = self.opt['path'].get(f'pretrain_network_{name}')
-        if path is not None:
-            strict = self.opt['path'].get(f'strict_load_{name}', True)
-            self.load_network(net, path, strict, self.opt['path'].get(f'param_key_{name}', 'params'))
-        return net
-
-    def _build_ema(self) -> None:
-        get_root_logger().info(f'Use Exponential Moving Average with decay: {self.ema_decay}')
-        self.net_g_ema = build_network(self.opt['network_g']).to(self.device)
-        path = self.opt['path'].get('pretrain_network_g')
-        if path is not None:
-            self.load_network(self.net_g_ema, path, self.opt['path'].get('strict_load_g', True), 'params_ema')
-        else:
-            self.model_ema(0)
-        self.net_g_ema.eval()
-
-    def setup_optimizers(self) -> None:
-        """One optimizer for the generators, one for the discriminators, one for the heads."""
-        train_opt = self.opt['train']
-        for group in ('g', 'd', 'h'):
-            members = [net for name, net in self.nets.items() if name[0] == group]
-            if members:
-                optimizer_opt = dict(train_opt[f'optim_{group}'])
-                parameters = [p for net in members for p in net.parameters()]
-                optimizer = self.get_optimizer(optimizer_opt.pop('type'), parameters, **optimizer_opt)
-                setattr(self, f'optimizer_{group}', optimizer)
-                self.optimizers.append(optimizer)
-
-    def get_optimizer(self, optim_type: str, params: list[nn.Parameter], lr: float, **kwargs: Any) -> Any:
-        """BasicSR's, with the fused kernel: one launch instead of a dozen per tensor."""
-        return super().get_optimizer(optim_type, params, lr, fused=True, **kwargs)
-
     # ------------------------------------------------------------------ training
 
     def feed_data(self, data: dict[str, Any]) -> None:
@@ -137,7 +72,7 @@ class CCLGANModel(SRModel):
         """One iteration: the discriminators, then (see ``net_d_iters``) the generators and heads.
 
         Raises:
-            NonFiniteLoss: a loss is not a finite number; the last good state has been saved.
+            NonFiniteLoss: a loss or gradient is not finite; the last good state has been saved.
         """
         self.current_iter = current_iter
         generator_step = current_iter % self.net_d_iters == 0 and current_iter > self.net_d_init_iters
@@ -172,11 +107,12 @@ class CCLGANModel(SRModel):
         return losses
 
     def _update(self, losses: dict[str, Tensor], optimizers: list[torch.optim.Optimizer]) -> None:
-        self.guard.check(losses, self.current_iter, optimizers)
+        parameters = [p for o in optimizers for group in o.param_groups for p in group['params']]
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
-        average_gradients(p for o in optimizers for group in o.param_groups for p in group['params'])
+        average_gradients(parameters)
+        self.guard.check(losses, parameters, self.current_iter, optimizers)
         for optimizer in optimizers:
             optimizer.step()
 
@@ -191,15 +127,11 @@ class CCLGANModel(SRModel):
         height, width = self.lq.shape[-2:]
         return self.step.draw_locations(height, width, generator).to(self.device)
 
-    def model_ema(self, decay: float = 0.999) -> None:
-        """Move the averaged generator towards the current one."""
-        average, current = list(self.net_g_ema.parameters()), list(self.net_g.parameters())
-        with torch.no_grad():
-            torch._foreach_lerp_(average, current, 1 - decay)
-
     def _save_last_good(self, error: NonFiniteLoss) -> None:
         last_good = error.iteration - 1
-        if last_good > 0:
+        if not finite_weights(self.nets.values()):
+            saved = 'the weights are not finite either, so only earlier states are of use'
+        elif last_good > 0:
             self.save(self._epoch_of(last_good), last_good)
             saved = f'the state of iteration {last_good} was saved in {self.opt["path"]["training_states"]}'
         else:
@@ -248,3 +180,18 @@ class CCLGANModel(SRModel):
         self.save_training_state(epoch, current_iter)
         if current_iter == -1:
             self.record.finish()
+
+    def extra_training_state(self) -> dict[str, Any]:
+        """What a resumed run needs besides optimizers and schedulers; locations follow from the iteration."""
+        return {
+            'pools': {symbol: pool.state_dict() for symbol, pool in self.pools.items()},
+            'best_metric_results': plain_values(getattr(self, 'best_metric_results', {})),
+        }
+
+    def resume_training(self, resume_state: dict[str, Any]) -> None:
+        """Put optimizers, schedulers, image pools and the best metrics back to where they were."""
+        super().resume_training(resume_state)
+        for symbol, state in resume_state.get('pools', {}).items():
+            self.pools[symbol].load_state_dict(state, self.device)
+        if resume_state.get('best_metric_results'):
+            self.best_metric_results = resume_state['best_metric_results']

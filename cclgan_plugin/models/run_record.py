@@ -40,6 +40,7 @@ class RunRecord:
         self.visualization = Path(opt['path']['visualization'])
         self.finished = False
         self._dataset: str | None = None
+        self._measured: set[tuple[int, str | None]] = set()
         if self.enabled:
             resume = opt['path'].get('resume_state')
             resumed_at = int(Path(resume).stem) if resume and Path(resume).stem.isdigit() else 0
@@ -63,10 +64,12 @@ class RunRecord:
         finally:
             name, self._dataset = self._dataset, None
         if self.enabled:
-            metrics = getattr(model, 'metric_results', {})
-            self.curves.add(
-                model.current_iter, {f'{name}: {metric}': float(v) for metric, v in metrics.items()}
-            )
+            measured = (model.current_iter, name)
+            if measured not in self._measured:  # the validation after training may repeat the last one
+                metrics = getattr(model, 'metric_results', {})
+                named = {f'{name}: {metric}': float(value) for metric, value in metrics.items()}
+                self.curves.add(model.current_iter, named)
+                self._measured.add(measured)
             if self.finished:
                 self.curves.draw()
 

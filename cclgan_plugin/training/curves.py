@@ -57,7 +57,8 @@ class Curves:
         rows = math.ceil(len(series) / columns)
         figure = Figure(figsize=(3.6 * columns, 2.6 * rows), layout='constrained')
         FigureCanvasAgg(figure)
-        for i, (name, points) in enumerate(sorted(series.items(), key=lambda item: (':' in item[0], item[0]))):
+        losses_first = sorted(series.items(), key=lambda item: (':' in item[0], item[0]))
+        for i, (name, points) in enumerate(losses_first):
             axes = figure.add_subplot(rows, columns, i + 1)
             axes.plot(*zip(*points, strict=True), linewidth=1.2, marker='.' if len(points) < 30 else '')
             axes.set_title(name, fontsize=10)

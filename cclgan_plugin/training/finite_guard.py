@@ -1,18 +1,18 @@
-"""Losses that are not numbers any more: noticed without waiting for the GPU, and never stepped upon."""
+"""Losses and gradients that are no numbers any more: noticed without waiting for a GPU, never stepped on."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cclgan_plugin.errors import TrainingError
 
 
 class NonFiniteLoss(TrainingError):
-    """A loss became NaN or infinite.
+    """A loss, or the gradient of finite losses, became NaN or infinite.
 
     Attributes:
         term: the name of the first such loss.
@@ -21,12 +21,17 @@ class NonFiniteLoss(TrainingError):
     """
 
     def __init__(self, term: str, value: float, iteration: int, saved: str = '') -> None:
-        super().__init__(f'loss {term} is {value} at iteration {iteration}' + (f'; {saved}' if saved else ''))
+        super().__init__(f'{term} is {value} at iteration {iteration}' + (f'; {saved}' if saved else ''))
         self.term, self.value, self.iteration = term, value, iteration
 
 
+def finite_weights(nets: Iterable[nn.Module]) -> bool:
+    """Whether every weight of every network is a finite number."""
+    return all(bool(torch.isfinite(p).all()) for net in nets for p in net.parameters())
+
+
 class FiniteGuard:
-    """Checks the losses of every step.
+    """Checks the losses and gradients of every step.
 
     On the CPU the check is immediate. On a GPU, reading a loss would make the host wait for the device in
     every step; there the optimizers are told on the device to skip a step whose losses are not finite
@@ -41,15 +46,22 @@ class FiniteGuard:
         self._pending: deque[tuple[int, list[str], Tensor]] = deque()
 
     def check(
-        self, losses: Mapping[str, Tensor], iteration: int, optimizers: list[torch.optim.Optimizer]
+        self,
+        losses: Mapping[str, Tensor],
+        parameters: Sequence[nn.Parameter],
+        iteration: int,
+        optimizers: Sequence[torch.optim.Optimizer],
     ) -> None:
-        """Look at the losses that ``optimizers`` are about to step on.
+        """Look at what ``optimizers`` are about to step on, after the backward pass.
 
         Raises:
-            NonFiniteLoss: one of these losses, or, on a GPU, of an earlier step, is not finite.
+            NonFiniteLoss: a loss or gradient of this step, or, on a GPU, of an earlier one, is not finite.
         """
-        values = torch.stack([loss.detach().float() for loss in losses.values()])
-        self._pending.append((iteration, list(losses), values))
+        # The largest entry: unlike a Euclidean norm it overflows only where an entry has.
+        norms = torch._foreach_norm([p.grad for p in parameters if p.grad is not None], float('inf'))
+        terms = {**losses, 'the gradient': torch.stack(list(norms)).max()}
+        values = torch.stack([value.detach().float() for value in terms.values()])
+        self._pending.append((iteration, list(terms), values))
         if values.is_cuda:
             found = (~torch.isfinite(values)).any().float()
             for optimizer in optimizers:

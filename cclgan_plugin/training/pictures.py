@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 _CAPTION = 22  # pixels above each image
+_LEGIBLE = 150  # pixels that a caption needs
 
 
 def to_uint8(image: Tensor) -> np.ndarray:
@@ -25,8 +26,10 @@ def labelled_row(images: Mapping[str, np.ndarray]) -> np.ndarray:
         images: ``(H, W, 3)`` RGB uint8 by caption; heights and widths may differ.
 
     Returns:
-        One ``(H', W', 3)`` RGB uint8 image.
+        One ``(H', W', 3)`` RGB uint8 image; images too small for their captions are enlarged, all alike.
     """
+    factor = max(1, -(-_LEGIBLE // min(image.shape[1] for image in images.values())))
+    images = {k: np.repeat(np.repeat(v, factor, axis=0), factor, axis=1) for k, v in images.items()}
     height = max(image.shape[0] for image in images.values())
     columns = []
     for caption, image in images.items():

@@ -40,3 +40,18 @@ def test_wrong_options_are_named():
         LCLHead({'a': 3}, dim=0)
     with pytest.raises(OptionError, match='no feature levels'):
         LCLHead({})
+
+
+def test_a_dead_hidden_layer_does_not_blow_the_gradient_up():
+    head = LCLHead({'a': 3}, dim=4)
+    with torch.no_grad():
+        head.mlps['a'][0].bias.fill_(-1e6)
+    x = torch.randn(1, 2, 3, requires_grad=True)
+    head({'a': x})['a'].sum().backward()
+    assert torch.isfinite(x.grad).all()
+    assert max(p.grad.abs().max() for p in head.parameters()) <= 1e7 * 2
+
+
+def test_embeddings_are_float32_under_autocast():
+    with torch.autocast('cpu', torch.bfloat16):
+        assert LCLHead({'a': 3}, dim=4)({'a': torch.randn(1, 2, 3)})['a'].dtype == torch.float32

@@ -1,0 +1,110 @@
+"""What CCLGAN is made of: its networks, losses, averaged generator and optimizers, built from the options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from basicsr.archs import build_network
+from basicsr.losses import build_loss
+from basicsr.models.sr_model import SRModel
+from basicsr.utils import get_root_logger
+from torch import nn
+
+from cclgan_plugin.models.step import Criteria
+from cclgan_plugin.training.distributed import broadcast_weights
+
+#: Networks besides ``network_g``, in the order in which they are built (and draw their initial weights).
+SIDE_NETWORKS = ('g_rain', 'd', 'd_rain', 'h', 'h_rain')
+
+#: Each field of Criteria and the option ``train: NAME_opt`` that it is built from.
+CRITERIA = {
+    'gan': 'gan',
+    'idt': 'idt',
+    'cycle': 'cycle',
+    'lcl': 'lcl',
+    'intra': 'intra_ccl',
+    'inter': 'inter_ccl',
+}
+
+
+class CCLGANParts(SRModel):
+    """SRModel with the other networks of CCLGAN around its ``net_g``.
+
+    Attributes:
+        nets: the networks by their option names without ``network_``; each is also ``net_NAME``.
+        criteria: the losses.
+        net_g_ema: the averaged generator, if ``ema_decay`` is above 0.
+    """
+
+    nets: dict[str, nn.Module]
+
+    def model_to_device(self, net: nn.Module) -> nn.Module:
+        """Move a network to the device, bare: gradients are averaged by training.distributed."""
+        return net.to(self.device)
+
+    def build_parts(self) -> None:
+        """Build everything that learns or judges, before any optimizer."""
+        train_opt = self.opt['train']
+        self.criteria = Criteria(
+            **{
+                name: build_loss(train_opt[f'{key}_opt']).to(self.device)
+                for name, key in CRITERIA.items()
+                if train_opt.get(f'{key}_opt')
+            }
+        )
+        levels = self.criteria.lcl.layers if self.criteria.lcl else ()
+        built = {name: self._build(name, levels) for name in SIDE_NETWORKS if self.opt.get(f'network_{name}')}
+        self.nets = {'g': self.net_g, **built}
+        broadcast_weights(self.nets.values())
+        for name, net in self.nets.items():
+            setattr(self, f'net_{name}', net.train())
+        self.ema_decay = train_opt.get('ema_decay') or 0
+        if self.ema_decay > 0:
+            self._build_ema()
+
+    def _build(self, name: str, levels: Sequence[str]) -> nn.Module:
+        network_opt = dict(self.opt[f'network_{name}'])
+        if name.startswith('h'):
+            # The heads take their channel counts from the generator, here and not at the first batch.
+            network_opt['channels'] = {level: self.net_g.feature_channels[level] for level in levels}
+        net = self.model_to_device(build_network(network_opt))
+        self.print_network(net)
+        path = self.opt['path'].get(f'pretrain_network_{name}')
+        if path is not None:
+            strict = self.opt['path'].get(f'strict_load_{name}', True)
+            self.load_network(net, path, strict, self.opt['path'].get(f'param_key_{name}', 'params'))
+        return net
+
+    def _build_ema(self) -> None:
+        get_root_logger().info(f'Use Exponential Moving Average with decay: {self.ema_decay}')
+        self.net_g_ema = build_network(self.opt['network_g']).to(self.device)
+        path = self.opt['path'].get('pretrain_network_g')
+        if path is not None:
+            self.load_network(self.net_g_ema, path, self.opt['path'].get('strict_load_g', True), 'params_ema')
+        else:
+            self.model_ema(0)
+        self.net_g_ema.eval()
+
+    def setup_optimizers(self) -> None:
+        """One optimizer for the generators, one for the discriminators, one for the heads."""
+        train_opt = self.opt['train']
+        for group in ('g', 'd', 'h'):
+            members = [net for name, net in self.nets.items() if name[0] == group]
+            if members:
+                optimizer_opt = dict(train_opt[f'optim_{group}'])
+                parameters = [p for net in members for p in net.parameters()]
+                optimizer = self.get_optimizer(optimizer_opt.pop('type'), parameters, **optimizer_opt)
+                setattr(self, f'optimizer_{group}', optimizer)
+                self.optimizers.append(optimizer)
+
+    def get_optimizer(self, optim_type: str, params: list[nn.Parameter], lr: float, **kwargs: Any) -> Any:
+        """BasicSR's, with the fused kernel: one launch instead of a dozen per tensor."""
+        return super().get_optimizer(optim_type, params, lr, fused=True, **kwargs)
+
+    def model_ema(self, decay: float = 0.999) -> None:
+        """Move the averaged generator towards the current one."""
+        average, current = list(self.net_g_ema.parameters()), list(self.net_g.parameters())
+        with torch.no_grad():
+            torch._foreach_lerp_(average, current, 1 - decay)

@@ -1,0 +1,43 @@
+"""Curves: a table that survives interruptions, and a picture of it."""
+
+import csv
+
+import cv2
+
+from cclgan_plugin.training.curves import Curves
+
+
+def rows(folder):
+    with (folder / 'curves.csv').open() as file:
+        return [(int(r['iteration']), r['name'], float(r['value'])) for r in csv.DictReader(file)]
+
+
+def test_values_are_on_disk_at_once_and_exact(tmp_path):
+    Curves(tmp_path).add(3, {'l_idt': 0.1 + 0.2, 'l_lcl': 1e-30})
+    assert rows(tmp_path) == [(3, 'l_idt', 0.1 + 0.2), (3, 'l_lcl', 1e-30)]
+
+
+def test_a_resumed_run_drops_what_came_after_its_state(tmp_path):
+    first = Curves(tmp_path)
+    for iteration in (1, 2, 3):
+        first.add(iteration, {'l_idt': float(iteration)})
+    Curves(tmp_path, resumed_at=2).add(3, {'l_idt': 30.0})
+    assert rows(tmp_path) == [(1, 'l_idt', 1.0), (2, 'l_idt', 2.0), (3, 'l_idt', 30.0)]
+
+
+def test_a_line_cut_short_by_a_kill_is_passed_over(tmp_path):
+    Curves(tmp_path).add(1, {'l_idt': 1.0})
+    with (tmp_path / 'curves.csv').open('a') as file:
+        file.write('2,l_i')
+    assert len(Curves(tmp_path, resumed_at=5).draw().read_bytes()) > 0
+    assert rows(tmp_path) == [(1, 'l_idt', 1.0)]
+
+
+def test_the_picture_shows_each_name(tmp_path):
+    curves = Curves(tmp_path)
+    assert curves.draw() is None
+    for iteration in range(5):
+        curves.add(iteration, {name: float(iteration) for name in ('l_a', 'l_b', 'l_c', 'l_d', 'val: psnr')})
+    picture = cv2.imread(str(curves.draw()))
+    assert picture.shape[0] > 400  # five diagrams need two rows
+    assert picture.std() > 10
