@@ -1,11 +1,11 @@
-"""``--force_yml`` runs code (its keys through ``exec``, its lists through ``eval``), cannot create keys, chokes
-on values that hold ``=``, and a forced ``manual_seed`` does not reseed. Unknown keys pass in silence. The
-option file is copied beside the experiment as it was typed, not as it was used.
+"""``--force_yml`` runs code (its keys through ``exec``, its lists through ``eval``), cannot create keys,
+chokes on values that hold ``=``, and a forced ``manual_seed`` does not reseed. Unknown keys pass in
+silence. The option file is copied beside the experiment as it was typed, not as it was used.
 
-In every release: ``parse_options`` and ``copy_opt_file``. The plugin's own parser takes their place: it checks
-every key before anything is created. Only ``--debug`` asks for debug mode there, not a name that happens to
-contain the word; BasicSR's choice not to write TensorBoard logs for such a name stays.
-May go when BasicSR checks its options itself.
+In every release: ``parse_options`` and ``copy_opt_file``. The plugin's own parser takes their place: it
+checks every key before anything is created. Only ``--debug`` asks for debug mode there, not a name that
+happens to contain the word; BasicSR's choice not to write TensorBoard logs for such a name stays. May go
+when BasicSR checks its options itself.
 """
 
 from __future__ import annotations

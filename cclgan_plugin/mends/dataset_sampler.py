@@ -6,8 +6,6 @@ In every release: ``train_pipeline`` builds its sampler by that one name. May go
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch.utils.data import Dataset, Sampler
 
 from cclgan_plugin.mends.release import is_measured_release as needed

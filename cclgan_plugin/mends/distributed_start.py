@@ -1,9 +1,9 @@
-"""``--launcher pytorch``: integer modulo by zero without a GPU; NCCL only; the first batch of each epoch waits
-2.6 to 16 s for its data; the process group is never taken down.
+"""``--launcher pytorch``: integer modulo by zero without a GPU; NCCL only; the first batch of each epoch
+waits 2.6 to 16 s for its data; the process group is never taken down.
 
-In every release: ``init_dist`` takes the GPU ``rank % 0``, knows no other backend than NCCL for torchrun, and
-makes every worker process a spawned one, which imports everything anew. May go when BasicSR starts on
-``LOCAL_RANK`` and leaves the start method alone.
+In every release: ``init_dist`` takes the GPU ``rank % 0``, knows no other backend than NCCL for
+torchrun, and makes every worker process a spawned one, which imports everything anew. May go when
+BasicSR starts on ``LOCAL_RANK`` and leaves the start method alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
 from cclgan_plugin.mends.slurm_start import read_slurm
 
-__all__ = ['apply', 'init_dist', 'leave', 'needed']
+__all__ = ['abandon', 'apply', 'init_dist', 'leave', 'needed']
 
 #: What torchrun tells each process it starts.
 RENDEZVOUS = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
@@ -53,9 +53,9 @@ def init_dist(
     missing = [name for name in RENDEZVOUS if name not in os.environ]
     if missing:
         raise OptionError(
-            f'--launcher pytorch: the environment variables {", ".join(missing)} are missing. Start the processes '
-            'with torchrun, for instance: torchrun --nproc_per_node=2 -m cclgan_plugin train -opt FILE '
-            '--launcher pytorch'
+            f'--launcher pytorch: the environment variables {", ".join(missing)} are missing. Start the '
+            'processes with torchrun, for instance: torchrun --nproc_per_node=2 -m cclgan_plugin train '
+            '-opt FILE --launcher pytorch'
         )
     if torch.cuda.is_available():
         local_rank, num_gpus = int(os.environ['LOCAL_RANK']), torch.cuda.device_count()
@@ -72,13 +72,18 @@ def init_dist(
 
 
 def leave() -> None:
-    """Take the process group down when the program ends well.
-
-    After an error the others may be waiting inside a collective operation, and taking the group down
-    would wait for them; the launcher ends them once this process has gone.
-    """
+    """Take the process group down when the program ends."""
     if dist.is_initialized() and not hasattr(sys, 'last_value'):
         dist.destroy_process_group()
+
+
+def abandon() -> None:
+    """End without taking the process group down, after an error that was not left to Python to report.
+
+    The other processes may be waiting inside a collective operation; taking the group down would wait for
+    them, while the launcher ends them as soon as this process is gone.
+    """
+    atexit.unregister(leave)
 
 
 def apply() -> None:

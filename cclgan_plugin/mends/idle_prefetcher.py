@@ -1,7 +1,8 @@
 """The workers of the first epoch are started twice.
 
-In every release: ``CPUPrefetcher`` starts an iterator when it is made, and ``train_pipeline`` throws that one
-away before the first batch; with spawned workers that is seconds for each. May go when it starts on demand.
+In every release: ``CPUPrefetcher`` starts an iterator when it is made, and ``train_pipeline`` throws
+that one away before the first batch; with spawned workers that is seconds for each. May go when it
+starts on demand.
 """
 
 from __future__ import annotations

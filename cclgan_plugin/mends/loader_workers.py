@@ -1,9 +1,10 @@
-"""``persistent_workers option needs num_workers > 0``, for a validation set or with ``num_worker_per_gpu: 0``.
-Without persistent workers, ``random`` and ``np.random`` give the same crops in every epoch.
+"""``persistent_workers option needs num_workers > 0``, for a validation set or with
+``num_worker_per_gpu: 0``. Without persistent workers, ``random`` and ``np.random`` give the same crops
+in every epoch.
 
-In every release: ``build_dataloader`` passes the option on whether or not there are workers, and seeds each
-worker by its number alone (200 distinct crops where there should be 800). May go when it asks for workers
-first and mixes the epoch into the seed.
+In every release: ``build_dataloader`` passes the option on whether or not there are workers, and seeds
+each worker by its number alone (200 distinct crops where there should be 800). May go when it asks for
+workers first and mixes the epoch into the seed.
 """
 
 from __future__ import annotations
@@ -29,16 +30,10 @@ def build_dataloader(
     sampler: Sampler | None = None,
     seed: int | None = None,
 ) -> DataLoader:
-    """BasicSR's loader; workers persist only where there are any.
-
-    Pinning memory serves the transfer to a CUDA device and is left out where there is none.
-    """
+    """BasicSR's loader; workers persist only where there are any."""
     workers = dataset_opt.get('num_worker_per_gpu', 0) if dataset_opt['phase'] == 'train' else 0
-    mended_opt = {
-        **dataset_opt,
-        'persistent_workers': bool(dataset_opt.get('persistent_workers')) and workers > 0,
-        'pin_memory': bool(dataset_opt.get('pin_memory')) and torch.cuda.is_available(),
-    }
+    persistent = bool(dataset_opt.get('persistent_workers')) and workers > 0
+    mended_opt = {**dataset_opt, 'persistent_workers': persistent}
     return build_dataloader.unmended(dataset, mended_opt, num_gpu, dist, sampler, seed)  # type: ignore[attr-defined]
 
 

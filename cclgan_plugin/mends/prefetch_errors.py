@@ -1,7 +1,7 @@
 """``prefetch_mode: cpu`` and an unreadable image: the run stands still for ever.
 
-In every release: the thread that fetches ahead dies with its error, and the main thread waits for a batch that
-nobody will bring. May go when ``PrefetchGenerator`` hands errors on.
+In every release: the thread that fetches ahead dies with its error, and the main thread waits for a
+batch that nobody will bring. May go when ``PrefetchGenerator`` hands errors on.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ def construct_mapping(loader: Any, node: yaml.MappingNode) -> OrderedDict[Hashab
         key = loader.construct_object(key_node, deep=True)
         if key in lines:
             raise OptionError(
-                f'{place}: the key "{key}" stands here for the second time; the first is in line {lines[key]}. '
-                'Keep one of them.'
+                f'{place}: the key "{key}" stands here for the second time; '
+                f'the first is in line {lines[key]}. Keep one of them.'
             )
         lines[key] = key_node.start_mark.line + 1
     # Only now: flattening puts merged keys before a mapping's own, which then override them.

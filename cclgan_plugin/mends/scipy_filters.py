@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import warnings
 
 NAME = 'scipy.ndimage.filters'
 
@@ -16,9 +15,7 @@ NAME = 'scipy.ndimage.filters'
 def needed() -> bool:
     """True where SciPy has no such module any more."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', DeprecationWarning)
-            importlib.import_module(NAME)
+        importlib.import_module(NAME)
     except ModuleNotFoundError:
         return True
     return False
@@ -26,7 +23,6 @@ def needed() -> bool:
 
 def apply() -> None:
     """Let the old name lead to ``scipy.ndimage``, which holds the same functions."""
-    import scipy.ndimage
-
-    sys.modules[NAME] = scipy.ndimage
-    scipy.ndimage.filters = scipy.ndimage
+    ndimage = importlib.import_module('scipy.ndimage')
+    sys.modules[NAME] = ndimage
+    ndimage.filters = ndimage  # type: ignore[attr-defined]

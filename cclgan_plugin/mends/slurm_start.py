@@ -1,7 +1,7 @@
 """``--launcher slurm`` passes the node list to a shell.
 
-In every release: ``scontrol show hostname $SLURM_NODELIST | head -n1`` is run as a shell line, and a failing
-``scontrol`` becomes the address of the master. May go when BasicSR asks without a shell.
+In every release: ``scontrol show hostname $SLURM_NODELIST | head -n1`` is run as a shell line, and a
+failing ``scontrol`` becomes the address of the master. May go when BasicSR asks without a shell.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def read_slurm(environment: Mapping[str, str], port: int | None = None) -> dict[
     missing = [name for name in names if name not in environment]
     if missing:
         raise OptionError(
-            f'--launcher slurm: the environment variables {", ".join(missing)} are missing. Start the tasks with srun.'
+            f'--launcher slurm: the environment variables {", ".join(missing)} are missing. '
+            'Start the tasks with srun.'
         )
     return {
         'RANK': environment['SLURM_PROCID'],
@@ -60,10 +61,16 @@ def first_host(node_list: str) -> str:
         raise OptionError(f'--launcher slurm: SLURM_NODELIST is no list of nodes: {node_list!r}')
     try:
         answer = subprocess.run(
-            ['scontrol', 'show', 'hostnames', node_list], capture_output=True, text=True, timeout=60, check=True
+            ['scontrol', 'show', 'hostnames', node_list],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise OptionError(f'--launcher slurm: scontrol cannot expand the node list {node_list!r}: {error}') from error
+        raise OptionError(
+            f'--launcher slurm: scontrol cannot expand the node list {node_list!r}: {error}'
+        ) from error
     hosts = answer.stdout.split()
     if not hosts or not HOST_NAME.fullmatch(hosts[0]):
         raise OptionError(f'--launcher slurm: scontrol gave no host for {node_list!r} but {answer.stdout!r}')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
@@ -62,7 +62,7 @@ def atomic_torch_save(obj: Any, path: str | os.PathLike[str]) -> None:
         with open(temporary, 'wb') as file:
             writer = _Remembering(file)
             try:
-                torch.save(obj, writer)
+                torch.save(obj, cast(IO[bytes], writer))
             finally:
                 remembered = writer.error
             file.flush()
@@ -74,7 +74,7 @@ def atomic_torch_save(obj: Any, path: str | os.PathLike[str]) -> None:
         cause = remembered or error
         if isinstance(cause, OSError):
             raise TrainingError(
-                f'Cannot save {path}: {cause.strerror or cause}. Nothing was written under that name; '
-                'earlier checkpoints are whole. Make room (or mend the folder), then go on with --auto_resume.'
+                f'Cannot save {path}: {cause.strerror or cause}. Nothing was written under that name, and '
+                'earlier checkpoints are whole. Make room, or mend the folder, and go on with --auto_resume.'
             ) from cause
         raise

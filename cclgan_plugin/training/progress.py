@@ -1,4 +1,6 @@
-"""How far a training run has come: a line with the time left on a terminal, and whether it reached its end."""
+"""How far a training run has come: a line with the time left on a terminal, and whether it reached its
+end.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -55,7 +56,7 @@ class LinearDecayLR(LRScheduler):
         end = self.decay_end / self.iters_per_epoch
         return max(0.0, 1.0 - max(0.0, epoch + 1 - start) / (end - start + 1))
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         """The learning rate of each parameter group now; computed anew, so a resumed run has the same."""
         factor = self.factor(self.last_epoch)
         return [base_lr * factor for base_lr in self.base_lrs]

@@ -1,0 +1,1 @@
+"""The command ``basicsr``: one file per command, which parses, calls and reports."""

@@ -1,0 +1,145 @@
+"""The command line: which command is meant, and how its end is reported."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import cclgan_plugin
+from cclgan_plugin.errors import OptionError, UserError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: as typed.
+        meaning: its line in ``basicsr --help``.
+        module: the file with ``add_parser(subparsers)`` and ``run(args) -> int``, imported when it is asked
+            for. Its parser sets ``run`` as a default, and perhaps ``check``, a quick look at the arguments.
+        parses_alone: its parser can be built without loading the plugin, which takes seconds.
+    """
+
+    name: str
+    meaning: str
+    module: str
+    parses_alone: bool
+
+
+COMMANDS = (
+    Command('train', 'train a model', 'cclgan_plugin.cli.train', parses_alone=True),
+    Command('test', 'run a trained model on images', 'cclgan_plugin.cli.test', parses_alone=True),
+    Command('data', 'make training and test images', 'cclgan_plugin.cli.data', parses_alone=False),
+)
+
+#: What ``--version`` lists, by distribution.
+DISTRIBUTIONS = ('basicsr', 'torch', 'torchvision')
+
+_EXAMPLES = """examples:
+  basicsr data demo datasets/demo
+  basicsr train -opt options/train_cclgan.yml
+  basicsr test -opt options/test_cclgan.yml
+  basicsr train --help
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command ``basicsr``.
+
+    Args:
+        argv: the arguments; those of the process if None.
+
+    Returns:
+        The exit code: 0 = done, 2 = something given is wrong, 3 = training cannot go on, 130 = interrupted; a
+        command may have others.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = _parse(arguments)
+        if 'check' in args:
+            args.check(args)
+        from cclgan_plugin.cli.plugins import load_plugins
+
+        load_plugins()
+        return args.run(args)
+    except SystemExit as stop:
+        # From argparse: 0 after --help and --version, 2 after its own message.
+        return stop.code if isinstance(stop.code, int) else 1
+    except UserError as error:
+        print(f'{_process()}basicsr: error: {_one_message(error)}', file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f'{_process()}basicsr: interrupted', file=sys.stderr)
+        return 130
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='basicsr',
+        description='Train and test image restoration models with BasicSR and its plugins.',
+        epilog=_table() + '\n' + _EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage='basicsr [-h] [--version] COMMAND ...',
+    )
+    parser.add_argument('--version', action='version', version=_versions())
+    if len(arguments) > 1 and arguments[0].startswith(('--local-rank', '--local_rank')):
+        # torch.distributed.launch puts its own argument before the command.
+        arguments = [arguments[1], arguments[0], *arguments[2:]]
+    word = arguments[0] if arguments else ''
+    command = next((command for command in COMMANDS if command.name == word), None)
+    if command is not None:
+        if not command.parses_alone:
+            cclgan_plugin.load()
+        subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', prog='basicsr')
+        importlib.import_module(command.module).add_parser(subparsers)
+    elif word and not word.startswith('-'):
+        names = [command.name for command in COMMANDS]
+        raise OptionError(
+            f'there is no command "{word}".{did_you_mean(word, names)} There are {", ".join(names)}; '
+            'see basicsr --help.'
+        )
+    args = parser.parse_args(arguments)
+    if command is None:
+        parser.error('a command is missing; see basicsr --help')
+    args.arguments = arguments[1:]
+    return args
+
+
+def _table() -> str:
+    lines = [f'  {command.name:8}{command.meaning}' for command in COMMANDS]
+    return '\n'.join(['commands:', *lines, '  COMMAND --help shows what a command takes.', ''])
+
+
+def _versions() -> str:
+    """One line for each distribution, read from their metadata: nothing is imported."""
+    lines = [f'cclgan-plugin {cclgan_plugin.__version__}']
+    for name in DISTRIBUTIONS:
+        try:
+            lines.append(f'{name} {version(name)}')
+        except PackageNotFoundError:
+            lines.append(f'{name} is not installed')
+    return '\n'.join(lines)
+
+
+def _process() -> str:
+    """Which process speaks, where a launcher has started several."""
+    return f'[rank {os.environ.get("RANK", "?")}] ' if os.environ.get('WORLD_SIZE', '1') != '1' else ''
+
+
+def _one_message(error: UserError) -> str:
+    """The message of an error; that of a loader's worker reaches us as the text of a whole traceback."""
+    message = str(error)
+    if message.startswith('Caught ') and '\nOriginal Traceback' in message:
+        kind = type(error)
+        message = message.rpartition(f'{kind.__module__}.{kind.__qualname__}: ')[2].strip()
+    return message
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""BasicSR 1.4.2 on today's stack, mended from outside: one symptom per file.
+
+Each mend says in its docstring what is seen without it, since when, and when it may go. ``needed()``
+lets it step aside, ``apply()`` puts it in place; what it replaces stays reachable as ``unmended``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+#: Before BasicSR can be imported at all.
+BEFORE_IMPORT = ('torchvision_on_cpu_torch', 'torchvision_functional_tensor', 'scipy_filters')
+
+#: Once it has been imported. Their order does not matter.
+AFTER_IMPORT = (
+    'safe_yaml',
+    'command_line',
+    'registry_lookup',
+    'log_files',
+    'experiment_folders',
+    'device_choice',
+    'slurm_start',
+    'distributed_start',
+    'ddp_wrapping',
+    'dataset_building',
+    'folder_order',
+    'dataset_sampler',
+    'loader_workers',
+    'idle_prefetcher',
+    'prefetch_errors',
+    'unreadable_images',
+    'lmdb_environments',
+    'epoch_arithmetic',
+    'last_iteration',
+    'resume_state',
+    'resume_training',
+    'load_network',
+    'saving',
+    'optimizer_by_name',
+    'scheduler_by_name',
+    'cosine_periods',
+    'tensor_to_image',
+    'metrics_without_truth',
+    'metric_means',
+    'niqe_input',
+    'validation_on_rank_0',
+)
+
+#: The names of the mends in place, in the order of their application.
+applied: list[str] = []
+
+
+def apply() -> None:
+    """Import BasicSR, and put every mend in place that it needs here. Once; later calls do nothing."""
+    if applied:
+        return
+    _apply(BEFORE_IMPORT)
+    _import_basicsr()
+    _apply(AFTER_IMPORT)
+    importlib.import_module(f'{__name__}.replacing').install()
+
+
+def _apply(names: tuple[str, ...]) -> None:
+    for name in names:
+        mend = importlib.import_module(f'{__name__}.{name}')
+        if mend.needed():
+            mend.apply()
+            applied.append(name)
+
+
+def _import_basicsr() -> None:
+    """Import BasicSR, also after an attempt that failed half-way."""
+    attempted = 'basicsr' not in sys.modules and any(name.startswith('basicsr.') for name in sys.modules)
+    importlib.import_module('basicsr')
+    if attempted:
+        # The submodules of the first attempt are kept (their parts are registered), but the new package
+        # does not know them as its attributes.
+        for name, module in list(sys.modules.items()):
+            parent, _, child = name.rpartition('.')
+            known = sys.modules.get(parent) if parent.split('.')[0] == 'basicsr' else None
+            if known is not None and not hasattr(known, child):
+                setattr(known, child, module)

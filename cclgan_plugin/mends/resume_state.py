@@ -1,0 +1,126 @@
+"""Resuming on a CPU asks for CUDA. ``--auto_resume`` looks below the current directory whatever the root
+is, so the run silently starts anew and the old one is archived. A stray ``latest.state`` is a
+ValueError, and a state cut short by a kill ends the run.
+
+In every release: ``load_resume_state``. May go when it reads ``path.training_states`` onto the CPU and
+passes over what cannot be resumed.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from basicsr import train
+from basicsr.utils.dist_util import get_dist_info
+from basicsr.utils.misc import check_resume
+
+from cclgan_plugin.errors import TrainingError, WeightsError
+from cclgan_plugin.mends import experiment_folders
+from cclgan_plugin.mends.release import is_measured_release as needed
+from cclgan_plugin.mends.replacing import replace
+from cclgan_plugin.mends.trusted_load import load_data_only
+
+__all__ = ['apply', 'load_resume_state', 'needed', 'starting_point']
+
+#: (epoch, iteration) from which the run of this process goes on; the loaders' arithmetic wants to know.
+starting_point: tuple[int, int] = (0, 0)
+
+STATE_KEYS = ('epoch', 'iter', 'optimizers', 'schedulers')
+
+
+def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
+    """The training state to go on from, or None for a new run.
+
+    With ``--auto_resume``: the latest state in ``path.training_states`` that is whole, as are the networks
+    saved with it; each one passed over is named with the reason. Else ``path.resume_state``, if given.
+
+    Args:
+        opt: the options; ``path.resume_state`` and ``path.pretrain_network_*`` are set as BasicSR does.
+
+    Raises:
+        WeightsError: ``path.resume_state`` cannot be read, is no training state, or its networks are missing.
+        TrainingError: there are states, and none of them can be resumed.
+    """
+    global starting_point
+    starting_point = (0, 0)
+    path = _latest_state(opt) if opt.get('auto_resume') else opt['path'].get('resume_state')
+    if not path:
+        return None
+    state = read_state(path)
+    opt['path']['resume_state'] = str(path)
+
+    check_resume(opt, state['iter'])
+    _check_networks(opt, state['iter'], path)
+    experiment_folders.check_before(opt)
+    starting_point = (state['epoch'], state['iter'])
+    return state
+
+
+def read_state(path: str | Path) -> dict[str, Any]:
+    """Read a ``.state`` file.
+
+    Raises:
+        WeightsError: it cannot be read or is something else.
+    """
+    state = load_data_only(path)
+    if not isinstance(state, dict) or any(key not in state for key in STATE_KEYS):
+        found = ', '.join(map(str, list(state)[:5])) if isinstance(state, dict) else type(state).__name__
+        raise WeightsError(
+            f'{path} is no training state: it should hold {", ".join(STATE_KEYS)}, and holds '
+            f'{found or "nothing"}. Give path.resume_state a .state file of training_states/; weights to '
+            'start from go to path.pretrain_network_g.'
+        )
+    return state
+
+
+def _check_networks(opt: dict[str, Any], iteration: int, state: str | Path) -> None:
+    """Read the networks saved with a state. One that the model never saved may be absent; all may not.
+
+    Raises:
+        WeightsError: one of them cannot be read, or none is there.
+    """
+    ignored = opt['path'].get('ignore_resume_networks') or []
+    names = [key.removeprefix('network_') for key in opt if key.startswith('network_') and key not in ignored]
+    files = [Path(opt['path']['models']) / f'net_{name}_{iteration}.pth' for name in names]
+    present = [file for file in files if file.is_file()]
+    if files and not present:
+        raise WeightsError(
+            f'{state} goes with the networks saved in the same iteration, such as {files[0]}, '
+            'and there are none.'
+        )
+    for file in present:
+        load_data_only(file)
+
+
+def _latest_state(opt: dict[str, Any]) -> Path | None:
+    folder = Path(opt['path']['training_states'])
+    found = sorted(folder.glob('*.state')) if folder.is_dir() else []
+    passed_over = [f'{path.name}: its name is no iteration' for path in found if not path.stem.isdecimal()]
+    numbered = sorted(
+        (path for path in found if path.stem.isdecimal()), key=lambda path: int(path.stem), reverse=True
+    )
+    latest = None
+    for path in numbered:
+        try:
+            _check_networks(opt, read_state(path)['iter'], path)
+        except WeightsError as error:
+            passed_over.append(f'{path.name}: {error}')
+        else:
+            latest = path
+            break
+    if get_dist_info()[0] == 0:
+        for reason in passed_over:
+            logging.getLogger('basicsr').warning(f'--auto_resume passes over {folder}/{reason}')
+    if numbered and latest is None:
+        raise TrainingError(
+            f'--auto_resume: none of the {len(numbered)} training states in {folder} can be resumed (the '
+            'reasons are above). Start again without --auto_resume; the old experiment is then archived.'
+        )
+    return latest
+
+
+def apply() -> None:
+    """Resume every BasicSR model this way."""
+    replace(train.load_resume_state, load_resume_state)

@@ -1,0 +1,45 @@
+"""A training state of another model: ``AssertionError: Wrong lengths of optimizers``, or torch's own words.
+
+In every release: ``BaseModel.resume_training``. May go when it says which state does not fit, and how.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from basicsr.models.base_model import BaseModel
+
+from cclgan_plugin.errors import WeightsError
+from cclgan_plugin.mends.release import is_measured_release as needed
+from cclgan_plugin.mends.replacing import replace_method
+
+__all__ = ['apply', 'needed', 'resume_training']
+
+
+def resume_training(self: Any, resume_state: dict[str, Any]) -> None:
+    """Put optimizers and schedulers back to where they were.
+
+    Raises:
+        WeightsError: the state was saved by a model with other optimizers or schedulers.
+    """
+    path = self.opt['path'].get('resume_state')
+    for kind, own in (('optimizers', self.optimizers), ('schedulers', self.schedulers)):
+        saved = resume_state[kind]
+        if len(saved) != len(own):
+            raise WeightsError(
+                f'path.resume_state: {path} was saved with {len(saved)} {kind}; model_type '
+                f'{self.opt.get("model_type")} has {len(own)} with these options.'
+            )
+        for number, (one, state) in enumerate(zip(own, saved, strict=True)):
+            try:
+                one.load_state_dict(state)
+            except (ValueError, KeyError, RuntimeError) as error:
+                raise WeightsError(
+                    f'path.resume_state: {path} does not fit number {number} of the {kind} '
+                    f'({type(one).__name__}): {error}'
+                ) from error
+
+
+def apply() -> None:
+    """Resume every BasicSR model this way."""
+    replace_method(BaseModel, 'resume_training', resume_training)

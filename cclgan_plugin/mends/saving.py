@@ -1,0 +1,89 @@
+"""A kill while saving leaves a checkpoint cut short; a full disk leaves empty ones, "Just ignore it",
+exit code 0. The same weights saved under another name are other bytes.
+
+In every release: ``save_network`` and ``save_training_state``. May go when they save atomically and fail
+loudly.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from basicsr.models.base_model import BaseModel
+from basicsr.utils.dist_util import master_only
+from torch import Tensor, nn
+
+from cclgan_plugin.mends.release import is_measured_release as needed
+from cclgan_plugin.mends.replacing import replace_method
+from cclgan_plugin.training.atomic_save import atomic_torch_save
+
+__all__ = ['apply', 'needed', 'plain_weights', 'save_network', 'save_training_state']
+
+
+def plain_weights(net: nn.Module) -> OrderedDict[str, Tensor]:
+    """The weights of a bare network on the CPU, without the prefix that wrappers give their names."""
+    own = net.state_dict()
+    weights = OrderedDict((key.removeprefix('module.'), tensor.detach().cpu()) for key, tensor in own.items())
+    # What load_state_dict needs to read weights of older layers.
+    weights._metadata = getattr(own, '_metadata', None)  # type: ignore[attr-defined]
+    return weights
+
+
+@master_only
+def save_network(
+    self: Any,
+    net: nn.Module | list[nn.Module],
+    net_label: str,
+    current_iter: int,
+    param_key: str | list[str] = 'params',
+) -> None:
+    """Save one network, or several under their keys, as ``models/{net_label}_{current_iter}.pth``.
+
+    Args:
+        net: network(s), wrapped or bare.
+        net_label: such as ``net_g``.
+        current_iter: iteration, or -1 for ``latest``.
+        param_key: key(s) in the file, one for each network.
+
+    Raises:
+        TrainingError: the file cannot be written.
+    """
+    nets = net if isinstance(net, list) else [net]
+    keys = param_key if isinstance(param_key, list) else [param_key]
+    if len(nets) != len(keys):
+        raise ValueError(f'save_network: {len(nets)} networks, {len(keys)} keys')
+    content = {key: plain_weights(self.get_bare_model(one)) for key, one in zip(keys, nets, strict=True)}
+    name = f'{net_label}_{"latest" if current_iter == -1 else current_iter}.pth'
+    atomic_torch_save(content, Path(self.opt['path']['models']) / name)
+
+
+@master_only
+def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
+    """Save optimizers and schedulers as ``training_states/{current_iter}.state``.
+
+    Args:
+        epoch: current epoch.
+        current_iter: iteration; -1 (the end of training) saves nothing, since nothing is left to resume.
+
+    Raises:
+        TrainingError: the file cannot be written.
+    """
+    if current_iter == -1:
+        return
+    state = {
+        'epoch': epoch,
+        'iter': current_iter,
+        'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
+        'schedulers': [scheduler.state_dict() for scheduler in self.schedulers],
+    }
+    # A model may have more to resume than BasicSR knows of.
+    state |= getattr(self, 'extra_training_state', dict)()
+    atomic_torch_save(state, Path(self.opt['path']['training_states']) / f'{current_iter}.state')
+
+
+def apply() -> None:
+    """Save the networks and states of every BasicSR model this way."""
+    replace_method(BaseModel, 'save_network', save_network)
+    replace_method(BaseModel, 'save_training_state', save_training_state)

@@ -1,0 +1,303 @@
+"""Checkpoints: whole or absent, the same bytes for the same weights, data only, and clear when they do
+not fit.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from basicsr import train as train_module
+from basicsr.archs import build_network
+from basicsr.models import build_model
+from basicsr.models.base_model import BaseModel
+from torch import nn
+
+from cclgan_plugin.errors import TrainingError, WeightsError
+from cclgan_plugin.mends import experiment_folders, resume_state
+
+MakeOpt = Callable[..., dict[str, Any]]
+Train = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def model(make_opt: MakeOpt) -> BaseModel:
+    """A tiny SRModel whose folders exist."""
+    opt = make_opt()
+    train_module.make_exp_dirs(opt)
+    return build_model(opt)
+
+
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'fsync', fsync)
+
+
+# ---------------------------------------------------------------------- saving
+
+
+def test_a_full_disk_ends_the_training_and_keeps_what_was_there(
+    model: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.save(0, 5)
+    models, states = Path(model.opt['path']['models']), Path(model.opt['path']['training_states'])
+    before = (models / 'net_g_5.pth').read_bytes()
+    full_disk(monkeypatch)
+    with pytest.raises(TrainingError, match=r'Cannot save .*net_g_5\.pth: No space left on device'):
+        model.save_network(model.net_g, 'net_g', 5)
+    with pytest.raises(TrainingError, match=r'Cannot save .*6\.state: No space left on device'):
+        model.save_training_state(0, 6)
+    assert (models / 'net_g_5.pth').read_bytes() == before
+    assert [path.name for path in models.iterdir()] == ['net_g_5.pth']
+    assert [path.name for path in states.iterdir()] == ['5.state']
+
+
+def test_a_failed_save_is_ignored_without_the_mend(
+    model: BaseModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def save(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(torch, 'save', save)
+    monkeypatch.setattr('time.sleep', lambda seconds: None)
+    logging.getLogger('basicsr').addHandler(caplog.handler)
+    try:
+        BaseModel.save_network.unmended(model, model.net_g, 'net_g', 5)
+    finally:
+        logging.getLogger('basicsr').removeHandler(caplog.handler)
+    assert 'Just ignore it' in caplog.text
+
+
+def test_the_same_weights_are_the_same_bytes_under_any_name(model: BaseModel) -> None:
+    models = Path(model.opt['path']['models'])
+    for iteration in (5, 10, -1):
+        model.save_network(model.net_g, 'net_g', iteration)
+    names = ('net_g_5.pth', 'net_g_10.pth', 'net_g_latest.pth')
+    assert len({(models / name).read_bytes() for name in names}) == 1
+    for iteration in (5, 10):
+        BaseModel.save_network.unmended(model, model.net_g, 'net_g', iteration)
+    assert (models / 'net_g_5.pth').read_bytes() != (models / 'net_g_10.pth').read_bytes()
+
+
+def test_saved_weights_are_those_of_basicsr(model: BaseModel) -> None:
+    path = Path(model.opt['path']['models'], 'net_g_5.pth')
+    nets, keys = (
+        [nn.DataParallel(model.net_g), build_network(model.opt['network_g'])],
+        ['params', 'params_ema'],
+    )
+    BaseModel.save_network.unmended(model, list(nets), 'net_g', 5, keys)
+    expected = torch.load(path, weights_only=True)
+    model.save_network(list(nets), 'net_g', 5, keys)
+    found = torch.load(path, weights_only=True)
+    assert list(found) == list(expected) == keys
+    for key in keys:
+        assert list(found[key]) == list(expected[key])
+        assert all(torch.equal(found[key][name], expected[key][name]) for name in found[key])
+        assert found[key]._metadata == expected[key]._metadata
+
+
+def test_keys_and_networks_go_together(model: BaseModel) -> None:
+    with pytest.raises(ValueError, match='2 networks, 1 keys'):
+        model.save_network([model.net_g, model.net_g], 'net_g', 5)
+
+
+def test_the_end_of_training_leaves_no_state(model: BaseModel) -> None:
+    model.save_training_state(0, -1)
+    assert not list(Path(model.opt['path']['training_states']).iterdir())
+
+
+# ---------------------------------------------------------------------- loading weights
+
+
+def test_weights_of_another_architecture_are_described(model: BaseModel, tmp_path: Path) -> None:
+    wider = build_network({**model.opt['network_g'], 'num_feat': 8, 'num_conv': 2})
+    torch.save({'params': wider.state_dict()}, tmp_path / 'wider.pth')
+    with pytest.raises(WeightsError) as caught:
+        model.load_network(model.net_g, tmp_path / 'wider.pth')
+    message = str(caught.value)
+    assert 'wider.pth does not fit SRVGGNetCompact' in message
+    assert 'body.0.weight: (8, 3, 3, 3) in the file, (4, 3, 3, 3) in the network' in message
+    assert 'unknown to the network, such as body.5.weight' in message
+
+
+def test_weights_that_fit_in_part_are_loaded_if_asked(model: BaseModel, tmp_path: Path) -> None:
+    other = build_network({**model.opt['network_g'], 'num_conv': 2})
+    torch.save({'params': other.state_dict()}, tmp_path / 'other.pth')
+    model.load_network(model.net_g, tmp_path / 'other.pth', strict=False)
+    assert torch.equal(model.net_g.body[0].weight, other.body[0].weight)
+
+
+def test_weights_are_found_under_their_key(model: BaseModel, tmp_path: Path) -> None:
+    new = build_network(model.opt['network_g'])
+    wrapped = OrderedDict((f'module.{key}', tensor) for key, tensor in new.state_dict().items())
+    torch.save({'params': wrapped}, tmp_path / 'a.pth')
+    torch.save(wrapped, tmp_path / 'bare.pth')
+    for file, key in (('a.pth', 'params'), ('a.pth', 'params_ema'), ('bare.pth', None)):
+        net = build_network(model.opt['network_g'])
+        model.load_network(nn.DataParallel(net), tmp_path / file, param_key=key)
+        assert torch.equal(net.body[0].weight, new.body[0].weight)
+    with pytest.raises(
+        WeightsError, match=r'bare\.pth holds no "params" for SRVGGNetCompact; it holds module\.body'
+    ):
+        model.load_network(net, tmp_path / 'bare.pth')
+    with pytest.raises(WeightsError, match=r'a\.pth holds no weights of a network'):
+        model.load_network(net, tmp_path / 'a.pth', param_key=None)
+
+
+class Attack:
+    """Makes a folder when unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_files_that_are_no_checkpoints_are_named_and_never_run(model: BaseModel, tmp_path: Path) -> None:
+    (tmp_path / 'text.pth').write_text('weights')
+    (tmp_path / 'attack.pth').write_bytes(pickle.dumps({'params': Attack(tmp_path / 'pwned')}, protocol=2))
+    model.save_network(model.net_g, 'net_g', 5)
+    whole = Path(model.opt['path']['models'], 'net_g_5.pth').read_bytes()
+    (tmp_path / 'short.pth').write_bytes(whole[: len(whole) // 2])
+    for name in ('text.pth', 'attack.pth', 'short.pth'):
+        with pytest.raises(WeightsError, match=rf'{name} cannot be read as a checkpoint'):
+            model.load_network(model.net_g, tmp_path / name)
+    with pytest.raises(WeightsError, match=r'There is no file .*none\.pth'):
+        model.load_network(model.net_g, tmp_path / 'none.pth')
+    assert not (tmp_path / 'pwned').exists()
+
+
+def test_a_misfit_is_torchs_own_error_without_the_mend(model: BaseModel, tmp_path: Path) -> None:
+    torch.save({'params': nn.Linear(1, 1).state_dict()}, tmp_path / 'a.pth')
+    with pytest.raises(RuntimeError, match='Error'):
+        BaseModel.load_network.unmended(model, model.net_g, tmp_path / 'a.pth')
+
+
+# ---------------------------------------------------------------------- resuming
+
+
+def interrupted(make_opt: MakeOpt, train: Train, total_iter: int = 4) -> dict[str, Any]:
+    """Options of a run that has saved iterations 2 and 4."""
+    opt = make_opt(total_iter=total_iter)
+    opt['logger']['save_checkpoint_freq'] = 2
+    train(opt)
+    opt = make_opt(total_iter=total_iter)
+    opt['auto_resume'] = True
+    return opt
+
+
+def test_resuming_works_on_a_cpu_and_below_any_root(make_opt: MakeOpt, train: Train) -> None:
+    opt = interrupted(make_opt, train)
+    # The tests run elsewhere than in this run's root, which is where BasicSR would look.
+    state = train_module.load_resume_state(opt)
+    assert (state['epoch'], state['iter']) == (1, 4)
+    assert resume_state.starting_point == (1, 4)
+    assert opt['path']['resume_state'].endswith('training_states/4.state')
+    assert opt['path']['pretrain_network_g'].endswith('models/net_g_4.pth')
+
+
+def test_resuming_is_forgotten_elsewhere_and_needs_cuda_without_the_mend(
+    make_opt: MakeOpt, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opt = interrupted(make_opt, train)
+    assert train_module.load_resume_state.unmended(opt) is None
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, 'current_device', lambda: (_ for _ in ()).throw(RuntimeError('no CUDA')))
+    with pytest.raises(RuntimeError, match='no CUDA'):
+        train_module.load_resume_state.unmended(opt)
+
+
+def test_a_resumed_run_goes_on_to_its_end(make_opt: MakeOpt, train: Train) -> None:
+    interrupted(make_opt, train)
+    opt = make_opt(total_iter=9)
+    opt |= {'auto_resume': True, 'logger': {**opt['logger'], 'save_checkpoint_freq': 9}}
+    train(opt)
+    assert Path(opt['path']['training_states'], '9.state').is_file()
+
+
+def test_damaged_and_stray_states_are_passed_over_by_name(
+    make_opt: MakeOpt, train: Train, caplog: pytest.LogCaptureFixture
+) -> None:
+    opt = interrupted(make_opt, train, total_iter=6)
+    states, models = Path(opt['path']['training_states']), Path(opt['path']['models'])
+    (states / 'latest.state').touch()
+    (states / '6.state').write_bytes((states / '6.state').read_bytes()[:100])
+    (models / 'net_g_4.pth').write_bytes(b'')
+    logging.getLogger('basicsr').addHandler(caplog.handler)
+    try:
+        state = train_module.load_resume_state(opt)
+    finally:
+        logging.getLogger('basicsr').removeHandler(caplog.handler)
+    assert state['iter'] == 2
+    assert 'latest.state: its name is no iteration' in caplog.text
+    assert '6.state cannot be read as a checkpoint' in caplog.text
+    assert 'net_g_4.pth cannot be read as a checkpoint' in caplog.text
+
+
+def test_a_run_with_damaged_states_alone_is_not_silently_begun_anew(make_opt: MakeOpt, train: Train) -> None:
+    opt = interrupted(make_opt, train)
+    for path in Path(opt['path']['training_states']).iterdir():
+        path.write_bytes(b'')
+    with pytest.raises(TrainingError, match=r'none of the 2 training states .* can be resumed'):
+        train_module.load_resume_state(opt)
+
+
+def test_auto_resume_begins_where_there_is_nothing_to_resume(make_opt: MakeOpt) -> None:
+    opt = make_opt()
+    opt['auto_resume'] = True
+    assert train_module.load_resume_state(opt) is None
+
+
+def test_a_resume_state_of_another_kind_is_refused(make_opt: MakeOpt, train: Train, tmp_path: Path) -> None:
+    opt = interrupted(make_opt, train)
+    opt['auto_resume'] = False
+    opt['path']['resume_state'] = str(Path(opt['path']['models'], 'net_g_4.pth'))
+    with pytest.raises(
+        WeightsError, match=r'net_g_4\.pth is no training state: it should hold epoch.*holds params'
+    ):
+        train_module.load_resume_state(opt)
+    opt['path']['resume_state'] = str(tmp_path / 'none.state')
+    with pytest.raises(WeightsError, match='There is no file'):
+        train_module.load_resume_state(opt)
+
+
+def test_a_state_without_its_networks_is_refused(make_opt: MakeOpt, train: Train) -> None:
+    opt = interrupted(make_opt, train)
+    opt['auto_resume'] = False
+    opt['path']['resume_state'] = str(Path(opt['path']['training_states'], '4.state'))
+    Path(opt['path']['models'], 'net_g_4.pth').unlink()
+    with pytest.raises(WeightsError, match=r'such as .*net_g_4\.pth, and there are none'):
+        train_module.load_resume_state(opt)
+    opt['path']['ignore_resume_networks'] = ['network_g']
+    assert train_module.load_resume_state(opt)['iter'] == 4
+
+
+def test_checks_run_before_resuming(make_opt: MakeOpt, train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    opt = interrupted(make_opt, train)
+    seen: list[str] = []
+    monkeypatch.setattr(experiment_folders, 'before_create', [lambda opt: seen.append(opt['name'])])
+    train_module.load_resume_state(opt)
+    assert seen == ['tiny']
+
+
+def test_a_state_of_another_model_is_refused(make_opt: MakeOpt, train: Train, model: BaseModel) -> None:
+    state = {'epoch': 0, 'iter': 1, 'optimizers': [], 'schedulers': []}
+    with pytest.raises(WeightsError, match='was saved with 0 optimizers; model_type SRModel has 1'):
+        model.resume_training(state)
+    with pytest.raises(AssertionError, match='Wrong lengths of optimizers'):
+        BaseModel.resume_training.unmended(model, state)
+    other = torch.optim.Adam(nn.Sequential(nn.Linear(1, 1)).parameters())
+    state |= {'optimizers': [other.state_dict()], 'schedulers': [model.schedulers[0].state_dict()]}
+    with pytest.raises(WeightsError, match=r'does not fit number 0 of the optimizers \(Adam\)'):
+        model.resume_training(state)

@@ -1,0 +1,111 @@
+"""A run does exactly as many iterations as were asked for, however long an epoch is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from basicsr import train as train_module
+from basicsr.models.sr_model import SRModel
+
+from cclgan_plugin.errors import OptionError
+from cclgan_plugin.mends import epoch_arithmetic, resume_state
+
+MakeOpt = Callable[..., dict[str, Any]]
+Train = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def iterations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The iterations that the model was asked for."""
+    done: list[int] = []
+    optimize = SRModel.optimize_parameters
+
+    def optimize_parameters(self: SRModel, current_iter: int) -> None:
+        done.append(current_iter)
+        optimize(self, current_iter)
+
+    monkeypatch.setattr(SRModel, 'optimize_parameters', optimize_parameters)
+    return done
+
+
+# 8 images in batches of 3 are 2 full batches, not the 3 that BasicSR counts.
+@pytest.mark.parametrize('total_iter', [1, 2, 7, 10])
+def test_every_iteration_runs(
+    make_opt: MakeOpt, train: Train, iterations: list[int], total_iter: int
+) -> None:
+    train(make_opt(images=8, total_iter=total_iter))
+    assert iterations == list(range(1, total_iter + 1))
+
+
+def test_iterations_are_missing_without_the_mend(
+    make_opt: MakeOpt, train: Train, iterations: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unmended = train_module.create_train_val_dataloader.unmended
+    monkeypatch.setattr(train_module, 'create_train_val_dataloader', unmended)
+    train(make_opt(images=5, total_iter=10))
+    assert len(iterations) < 10
+
+
+def test_a_dataset_smaller_than_a_batch_is_refused_by_its_options(make_opt: MakeOpt, train: Train) -> None:
+    with pytest.raises(OptionError, match=r'2 images.*batch_size_per_gpu is 3.*dataset_enlarge_ratio 1'):
+        train(make_opt(images=2))
+
+
+def test_enlarging_helps_a_small_dataset(make_opt: MakeOpt, train: Train, iterations: list[int]) -> None:
+    opt = make_opt(images=2, total_iter=3)
+    opt['datasets']['train']['dataset_enlarge_ratio'] = 2
+    train(opt)
+    assert iterations == [1, 2, 3]
+
+
+def test_the_model_is_told_the_length_of_an_epoch(make_opt: MakeOpt) -> None:
+    opt = make_opt(images=8)
+    train_module.create_train_val_dataloader(opt, logging.getLogger('quiet'))
+    assert opt['datasets']['train']['iters_per_epoch'] == 2
+
+
+@pytest.mark.parametrize('length', [1, 2, 3, 7])
+@pytest.mark.parametrize(('start_epoch', 'start_iter'), [(0, 0), (1, 5), (4, 5), (20, 5), (3, 11)])
+def test_epochs_suffice_from_any_starting_point(length: int, start_epoch: int, start_iter: int) -> None:
+    total = 11
+    last = epoch_arithmetic.count_epochs(total, length, start_epoch, start_iter)
+    epochs = last - start_epoch + 1
+    # A sampler may skip what the interrupted epoch had already given; at the worst all but one batch.
+    skipped = length - 1 if start_iter else 0
+    assert epochs * length - skipped >= total - start_iter
+    assert epochs * length <= total - start_iter + 3 * length
+
+
+def test_a_fresh_run_forgets_an_earlier_resume(make_opt: MakeOpt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resume_state, 'starting_point', (3, 7))
+    assert train_module.load_resume_state(make_opt()) is None
+    assert resume_state.starting_point == (0, 0)
+
+
+def test_last_validation_has_the_number_of_the_last_iteration(
+    make_opt: MakeOpt, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validated: list[int] = []
+    monkeypatch.setattr(
+        SRModel,
+        'nondist_validation',
+        lambda self, loader, current_iter, *rest: validated.append(current_iter),
+    )
+    opt = make_opt(images=8, total_iter=3)
+    opt['datasets']['val'] = {**opt['datasets']['train'], 'phase': 'val', 'name': 'val'}
+    opt['val'] = {'val_freq': 100, 'save_img': False}
+    train(opt)
+    assert validated == [3]
+
+
+def test_a_test_run_may_pass_its_name() -> None:
+    from basicsr.models.base_model import BaseModel
+
+    model = BaseModel({'num_gpu': 0, 'is_train': False, 'dist': False})
+    seen: list[Any] = []
+    model.nondist_validation = lambda loader, current_iter, tb_logger, save_img: seen.append(current_iter)
+    model.validation([], 'a_name', None)
+    assert seen == ['a_name']
