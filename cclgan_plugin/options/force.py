@@ -7,7 +7,8 @@ from typing import Any
 
 from cclgan_plugin.errors import OptionError
 from cclgan_plugin.options.inherit import BASE_KEY, DELETE_KEY, LoadedOptions, merge
-from cclgan_plugin.options.yaml_file import KeyPath, Place, parse_value
+from cclgan_plugin.options.place import KeyPath, Place
+from cclgan_plugin.options.yaml_file import parse_value
 
 
 def force_options(loaded: LoadedOptions, entries: Sequence[str]) -> LoadedOptions:
@@ -15,8 +16,8 @@ def force_options(loaded: LoadedOptions, entries: Sequence[str]) -> LoadedOption
 
     Args:
         loaded: options as read from files.
-        entries: ``'key:key:...=value'``. The value is YAML (``1e-4``, ``[0.5, 0.999]``, ``true``, ``~``) and may
-            contain ``=``. Keys may be new; whether they exist is for the schema to say. Later entries win.
+        entries: ``'key:key:...=value'``. The value is YAML (``1e-4``, ``[0.5, 0.999]``, ``true``, ``~``) and
+            may contain ``=``. Keys may be new; whether they exist is for the schema to say. Later ones win.
 
     Returns:
         New options; ``loaded`` stays as it is. The changed keys' place is the argument.
@@ -28,7 +29,8 @@ def force_options(loaded: LoadedOptions, entries: Sequence[str]) -> LoadedOption
         source = f'--force_yml {entry}'
         keys, value = _split(entry, source)
         _check_way(loaded.values, keys, source)
-        places: dict[KeyPath, Place] = {}
+        new = [tuple(keys[:i]) for i in range(1, len(keys)) if tuple(keys[:i]) not in loaded.places]
+        places: dict[KeyPath, Place] = dict.fromkeys(new, Place(source))
         _place_all(value, tuple(keys), Place(source), places)
         loaded = merge(loaded, _nest(keys, value), places)
     return loaded

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cclgan_plugin.errors import OptionError, did_you_mean
-from cclgan_plugin.options.yaml_file import KeyPath, Place, read_yaml
+from cclgan_plugin.options.place import KeyPath, Place
+from cclgan_plugin.options.yaml_file import read_yaml
 
 BASE_KEY = '_base_'
 DELETE_KEY = '_delete_'
@@ -38,9 +39,10 @@ class LoadedOptions:
 def load_options(path: str | Path) -> LoadedOptions:
     """Read an options file with everything it inherits.
 
-    ``_base_: FILE`` or ``_base_: [FILE, ...]`` at the top, relative to the file that says so, names files to start from; later
-    ones win over earlier ones, the file itself wins over all. Maps are merged key by key, anything else is
-    replaced. ``_delete_: true`` inside a map drops what was inherited there. ``key: ~`` switches a map off.
+    ``_base_: FILE`` or ``_base_: [FILE, ...]`` at the top, relative to the file that says so, names files to
+    start from; later ones win over earlier ones, the file itself wins over all. Maps are merged key by key,
+    anything else is replaced. ``_delete_: true`` inside a map drops what was inherited there. ``key: ~``
+    switches a map off.
 
     Raises:
         OptionError: a file is missing or not valid, the files inherit from each other in a circle, or
@@ -57,7 +59,7 @@ def merge(base: LoadedOptions, values: dict[str, Any], places: dict[KeyPath, Pla
     values = _mark_replacements(copy.deepcopy(values), base.values)
     merged_places = dict(base.places)
     _merge_places(values, base.values, places, merged_places, ())
-    # Below a key of our own: Config reserves some names ("text", "filename") at the top and splits dotted ones.
+    # Below a key of our own: at its top Config reserves some names ("text") and splits those with dots.
     config = Config({'options': copy.deepcopy(base.values)})
     config.merge_from_dict({'options': values}, allow_list_keys=False)
     merged = _without_delete_keys(config.to_dict()['options'])
@@ -85,7 +87,9 @@ def _bases(value: Any, place: Place) -> list[Path]:
     bases = []
     for name in names:
         if not isinstance(name, str) or not name:
-            raise OptionError(f'{place}: {BASE_KEY}: expected the name of a file or a list of such, got {name!r}')
+            raise OptionError(
+                f'{place}: {BASE_KEY}: expected the name of a file or a list of such, got {name!r}'
+            )
         base = Path(place.source).parent / Path(name).expanduser()
         if not base.is_file():
             near = sorted(p.name for p in base.parent.glob('*.y*ml')) if base.parent.is_dir() else []
@@ -96,11 +100,15 @@ def _bases(value: Any, place: Place) -> list[Path]:
 
 def _check_special_keys(values: Any, places: dict[KeyPath, Place], path: KeyPath) -> None:
     """``_base_`` below the top and a ``_delete_`` that is not true would otherwise end up as options."""
-    items = enumerate(values) if isinstance(values, list) else values.items() if isinstance(values, dict) else ()
+    items = (
+        enumerate(values) if isinstance(values, list) else values.items() if isinstance(values, dict) else ()
+    )
     for key, value in items:
         here = (*path, key)
         if key == BASE_KEY and path:
-            raise OptionError(f'{places[here]}: {BASE_KEY} belongs at the top of the file, not into "{path[-1]}"')
+            raise OptionError(
+                f'{places[here]}: {BASE_KEY} belongs at the top of the file, not into "{path[-1]}"'
+            )
         if key == DELETE_KEY and (value is not True or not path):
             raise OptionError(f'{places[here]}: {DELETE_KEY} takes only "true", and stands inside a map')
         _check_special_keys(value, places, here)

@@ -1,0 +1,109 @@
+"""The check of all options: every problem at once, each with file, line and key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cclgan_plugin.errors import did_you_mean
+from cclgan_plugin.options import registered
+from cclgan_plugin.options.inherit import LoadedOptions
+from cclgan_plugin.options.problems import Problem, raise_problems, shown
+from cclgan_plugin.options.rules import RULES
+from cclgan_plugin.options.rules_networks import NETWORK_RULES
+from cclgan_plugin.options.rules_run import RUN_RULES
+from cclgan_plugin.options.schema import CCLGANOptions, OtherOptions
+from cclgan_plugin.options.schema.groups import LoggerOptions
+from cclgan_plugin.options.spelling import near_misspelling
+from cclgan_plugin.options.walk import Walk
+
+OURS = 'CCLGANModel'
+
+
+def check_options(loaded: LoadedOptions, is_train: bool = True) -> dict[str, Any]:
+    """Check options and make them complete.
+
+    For CCLGANModel every key is known, so an unknown one is an error, and missing ones get their
+    defaults. For any other model the structure common to BasicSR's models is checked, and every
+    ``type:`` against the constructor of that name; keys that only that model can know pass, unless they
+    are a near misspelling of a known one.
+
+    Args:
+        loaded: options as read from a file, perhaps overridden on the command line.
+        is_train: for a training, or for a test.
+
+    Returns:
+        Plain maps, lists and scalars; nothing of the run itself (rank, folders) is in them.
+
+    Raises:
+        OptionError: one line for each problem.
+    """
+    model_type = loaded.values.get('model_type')
+    if not isinstance(model_type, str) or registered.find('model', model_type) is None:
+        raise_problems([_wrong_model(model_type)], loaded)
+    assert isinstance(model_type, str)
+    ours = model_type == OURS
+    walk = Walk(model_type, strict=ours)
+    options = walk.map(CCLGANOptions if ours else OtherOptions, loaded.values, (), fill=ours)
+    if not ours:
+        _check_further_blocks(walk, loaded.values, options)
+    raise_problems(walk.problems, loaded)
+
+    rules = (*RULES, *NETWORK_RULES, *RUN_RULES) if ours else RULES
+    raise_problems([problem for rule in rules for problem in rule(options, is_train)], loaded)
+    return _leave_out_unused(options) if ours else _complete(options, is_train)
+
+
+def _wrong_model(model_type: Any) -> Problem:
+    names = registered.names_of('model')
+    if not isinstance(model_type, str):
+        what = 'this key is missing' if model_type is None else f'expected text, got {shown(model_type)}'
+        return Problem(('model_type',), f'{what}; models are {", ".join(names)}')
+    hint = did_you_mean(model_type, names)
+    return Problem(
+        ('model_type',), f'there is no model "{model_type}".{hint} A model is one of: {", ".join(names)}'
+    )
+
+
+def _check_further_blocks(walk: Walk, values: dict[str, Any], options: dict[str, Any]) -> None:
+    """Networks, optimizers and losses that some BasicSR models have beside the usual ones."""
+    for key, value in values.items():
+        if key.startswith('network_') and key not in OtherOptions.model_fields and isinstance(value, dict):
+            options[key] = walk.block('arch', value, (key,))
+    train = values.get('train')
+    for key, value in train.items() if isinstance(train, dict) else ():
+        if (
+            not isinstance(value, dict)
+            or key in OtherOptions.train_fields()
+            or not isinstance(value.get('type'), str)
+        ):
+            continue
+        if key.startswith('optim_'):
+            options['train'][key] = walk.block('optimizer', value, ('train', key))
+        elif key.endswith('_opt'):
+            # It need not be one of the registered losses: the model may build it in its own way.
+            name, names = value['type'], registered.names_of('loss')
+            if name in names or near_misspelling(name, names):
+                options['train'][key] = walk.block('loss', value, ('train', key))
+
+
+def _leave_out_unused(options: dict[str, Any]) -> dict[str, Any]:
+    """Networks that no loss uses are not built; the model looks at which keys there are."""
+    train = options['train']
+    if train is not None and not train['lcl_opt']:
+        # So that "lcl_opt: ~" alone switches the loss off, for an ablation.
+        options['network_h'] = options['network_h_rain'] = train['optim_h'] = None
+    return {
+        key: value for key, value in options.items() if value is not None or not key.startswith('network_')
+    }
+
+
+def _complete(options: dict[str, Any], is_train: bool) -> dict[str, Any]:
+    """The keys that BasicSR reads without a default of its own."""
+    options.setdefault('num_gpu', 'auto')
+    options.setdefault('manual_seed', None)
+    options.setdefault('path', {})
+    if is_train:
+        options['logger'] = LoggerOptions().model_dump() | (options.get('logger') or {})
+    if options.get('val') is not None or not is_train:
+        options['val'] = {'save_img': False, 'suffix': None} | (options.get('val') or {})
+    return options

@@ -1,0 +1,164 @@
+"""The README's table of options and the editors' schema, made from the schema that checks the options.
+
+    python -m cclgan_plugin.options.describe table --update README.md
+    python -m cclgan_plugin.options.describe schema --update options/options.schema.json
+
+``--check FILE`` says whether a file is up to date, by its exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from cclgan_plugin.options.editor_schema import editor_schema
+from cclgan_plugin.options.schema import BLOCKS, BlockOf, CCLGANOptions, Options
+from cclgan_plugin.options.schema.datasets import IOBackendOptions
+from cclgan_plugin.options.schema.groups import (
+    DistOptions,
+    LoggerOptions,
+    PathOptions,
+    TrainOptions,
+    ValOptions,
+    WandbOptions,
+)
+from cclgan_plugin.options.walk import model_in
+
+BEGIN = '<!-- options table: begin (made by python -m cclgan_plugin.options.describe) -->'
+END = '<!-- options table: end -->'
+
+_GROUPS: tuple[tuple[str, type[Options]], ...] = (
+    ('path', PathOptions),
+    ('train', TrainOptions),
+    ('val', ValOptions),
+    ('logger', LoggerOptions),
+    ('logger.wandb', WandbOptions),
+    ('dist_params', DistOptions),
+)
+
+
+def options_table() -> str:
+    """Every option of CCLGANModel as Markdown: one table for each map of the file, one for each type."""
+    parts = [_section('The top of the file', CCLGANOptions)]
+    parts += [_section(f'`{name}`', model) for name, model in _GROUPS]
+    shown: list[type[Options]] = []
+    for (_, name), model in BLOCKS.items():
+        if model not in shown:
+            shown.append(model)
+            parts.append(_section(f'`type: {name}`', model))
+            if name == 'UnpairedImageDataset':
+                parts.append(_section('`io_backend`', IOBackendOptions))
+    return '\n\n'.join(parts) + '\n'
+
+
+def _section(title: str, model: type[Options]) -> str:
+    lines = [f'#### {title}', '', *([model.__doc__.strip(), ''] if model.__doc__ else [])]
+    lines[2:3] = [lines[2].replace('``', '`')] if model.__doc__ else []
+    lines += ['| key | value | default | meaning |', '|---|---|---|---|']
+    properties = editor_schema()['$defs'][model.__name__]['properties']
+    rows: list[tuple[list[str], str, str, str]] = []
+    for name, field in model.model_fields.items():
+        if name == 'type' and model in BLOCKS.values():
+            continue
+        row = (_value(properties[name], field), _default(field), field.description or '')
+        if rows and rows[-1][1:] == row:
+            rows[-1][0].append(name)
+        else:
+            rows.append(([name], *row))
+    return '\n'.join(
+        lines + [f'| {_keys(names)} | {value} | {default} | {text} |' for names, value, default, text in rows]
+    )
+
+
+def _keys(names: list[str]) -> str:
+    """``pretrain_network_g``, also ``_g_rain``, ``_d``: options that differ in the network alone."""
+    first, *others = names
+    stem = first.rpartition('_')[0]
+    also = ', '.join(f'`{name.removeprefix(stem)}`' for name in others)
+    return f'`{first}`' + (f', also {also}' if also else '')
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return '**required**'
+    if model_in(field.annotation) is not None:
+        return ''
+    default = field.get_default()
+    if default is None:
+        return '`~`'
+    text = json.dumps(default) if not isinstance(default, str) else default
+    return f'`{text}`'.replace('"', '')
+
+
+def _value(prop: dict[str, Any], field: FieldInfo) -> str:
+    """What a key takes, in words."""
+    mark = next((m for m in field.metadata if isinstance(m, BlockOf)), None)
+    if mark is not None:
+        of = {'one': '', 'one_or_list': ' or list of such', 'named': ' for each name'}[mark.form]
+        return f'block{of}: ' + (', '.join(f'`{name}`' for name in mark.ours) or 'anything registered')
+    if model_in(field.annotation) is not None:
+        return 'map, see below'
+    return _in_words(prop)
+
+
+def _in_words(prop: dict[str, Any]) -> str:
+    if 'anyOf' in prop:
+        return ' or '.join(words for words in map(_in_words, prop['anyOf']) if words)
+    if 'enum' in prop or 'const' in prop:
+        return ', '.join(f'`{value}`' for value in prop.get('enum', [prop.get('const')]))
+    kind = prop.get('type')
+    if kind == 'array':
+        return f'list of {_in_words(prop["items"])}'
+    words = {
+        'string': 'text',
+        'integer': 'whole number',
+        'number': 'number',
+        'boolean': '`true`, `false`',
+        'null': '',
+    }
+    limits = {'minimum': '>=', 'exclusiveMinimum': '>', 'maximum': '<=', 'exclusiveMaximum': '<'}
+    given = [f'{sign} {prop[key]:g}' for key, sign in limits.items() if key in prop and abs(prop[key]) < 1e6]
+    return ' '.join([words[str(kind)], ', '.join(given)]).strip()
+
+
+def _replace_between(text: str, table: str, name: str) -> str:
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise SystemExit(f'{name}: expected one line "{BEGIN}" and below it one line "{END}"')
+    return text[: text.index(BEGIN)] + f'{BEGIN}\n\n{table}\n{END}' + text[text.index(END) + len(END) :]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print, write or check; 1 = the checked file is out of date."""
+    parser = argparse.ArgumentParser(
+        prog='python -m cclgan_plugin.options.describe', description=__doc__.split('\n')[0]
+    )
+    parser.add_argument('what', choices=('table', 'schema'))
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument(
+        '--update', type=Path, metavar='FILE', help='write it there; the table between its two marks'
+    )
+    target.add_argument('--check', type=Path, metavar='FILE', help='compare with what is there')
+    args = parser.parse_args(arguments)
+    made = options_table() if args.what == 'table' else json.dumps(editor_schema(), indent=1) + '\n'
+    file = args.update or args.check
+    if file is None:
+        sys.stdout.write(made)
+        return 0
+    old = file.read_text('utf-8') if file.exists() else ''
+    new = _replace_between(old, made, str(file)) if args.what == 'table' else made
+    if args.update:
+        file.write_text(new, 'utf-8')
+    elif old != new:
+        print(f'{file} is out of date: python -m cclgan_plugin.options.describe {args.what} --update {file}')
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

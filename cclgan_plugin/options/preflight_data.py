@@ -1,0 +1,168 @@
+"""Are the images of every dataset there, do the sides match, can they be decoded?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from cclgan_plugin.errors import DataError, UserError
+
+#: Files of which the first bytes are looked at: 1000 take some 30 ms on a local disk.
+GLANCES = 5000
+#: Files that are decoded, spread evenly over the set.
+DECODED = 16
+
+
+def check_datasets(opt: dict[str, Any]) -> None:
+    """Look at every dataset of the options.
+
+    Raises:
+        DataError: a folder, list or image is missing or no good, or two sides do not match.
+        OptionError: the dataset refuses its options.
+    """
+    for phase, dataset in opt['datasets'].items():
+        try:
+            _CHECKS.get(dataset['type'], _check_roots)(dataset)
+        except UserError as error:
+            raise type(error)(f'datasets.{phase}: {error}') from error
+
+
+def _check_unpaired(dataset: dict[str, Any]) -> None:
+    import numpy as np
+
+    from cclgan_plugin.data.find_source import find_source
+    from cclgan_plugin.data.image_side import ImageSide
+
+    for side in ('lq', 'gt'):
+        listed = dataset.get(f'meta_info_file_{side}')
+        source = find_source(side, dataset[f'dataroot_{side}'], listed, dataset['io_backend'])
+        if dataset['corrupt_images'] == 'skip':
+            # One good image is enough.
+            ImageSide(f'dataroot_{side}', source, 'skip').load(0, lambda: np.random.default_rng(0))
+        else:
+            _look_at(source)
+
+
+def _check_paired(dataset: dict[str, Any]) -> None:
+    from cclgan_plugin.data.find_source import find_source
+    from cclgan_plugin.data.sources import FileSource
+
+    backend = dataset['io_backend']['type']
+    if backend == 'lmdb':
+        sides = [
+            find_source(side, dataset[f'dataroot_{side}'], None, {'type': 'lmdb'}) for side in ('lq', 'gt')
+        ]
+        _same_names([set(side.names) for side in sides], dataset)
+    else:
+        template = dataset.get('filename_tmpl', '{}')
+        gt = _names(dataset, 'gt')
+        lq = [_paired_name(name, template) for name in gt]
+        listed = dataset.get('meta_info_file')
+        found = (
+            [n for n in lq if os.path.isfile(os.path.join(dataset['dataroot_lq'], n))]
+            if listed
+            else _names(dataset, 'lq')
+        )
+        _same_names([set(found), set(lq)], dataset)
+        sides = [FileSource(dataset['dataroot_lq'], lq), FileSource(dataset['dataroot_gt'], gt)]
+    sizes = [_look_at(side) for side in sides]
+    if dataset.get('phase') != 'train':
+        _same_sizes(sides, sizes, dataset.get('scale', 1))
+
+
+def _check_single(dataset: dict[str, Any]) -> None:
+    from cclgan_plugin.data.find_source import find_source
+    from cclgan_plugin.data.sources import FileSource
+
+    if dataset['io_backend']['type'] == 'lmdb':
+        _look_at(find_source('lq', dataset['dataroot_lq'], None, {'type': 'lmdb'}))
+    else:
+        _look_at(FileSource(dataset['dataroot_lq'], _names(dataset, 'lq')))
+
+
+def _check_roots(dataset: dict[str, Any]) -> None:
+    """A dataset of another package: what its keys name must exist."""
+    from cclgan_plugin.data.image_folder import check_folder
+
+    for key, value in dataset.items():
+        if isinstance(value, str) and key.startswith('dataroot'):
+            check_folder(value, key)
+        if isinstance(value, str) and key.startswith('meta_info') and not os.path.isfile(value):
+            raise DataError(f'{key}: there is no file "{value}"')
+
+
+def _names(dataset: dict[str, Any], side: str) -> list[str]:
+    """The files that BasicSR's own datasets take: those of a list, or every one in the folder itself."""
+    from cclgan_plugin.data.image_folder import check_folder
+    from cclgan_plugin.data.meta_info import read_meta_info
+
+    key = f'dataroot_{side}'
+    root = dataset[key]
+    check_folder(root, key)
+    listed = dataset.get('meta_info_file')
+    if listed is not None:
+        names = [image.name for image in read_meta_info(listed, 'meta_info_file')]
+        missing = [name for name in names if not os.path.isfile(os.path.join(root, name))]
+        if missing:
+            raise DataError(
+                f'meta_info_file: "{listed}" names "{missing[0]}", which is not in {key} "{root}"'
+            )
+        return names
+    with os.scandir(root) as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith('.') and entry.is_file())
+    if not names:
+        raise DataError(f'{key}: no image in "{root}"')
+    return names
+
+
+def _paired_name(name: str, template: str) -> str:
+    stem, ending = os.path.splitext(os.path.basename(name))
+    return template.format(stem) + ending
+
+
+def _same_names(sides: Sequence[set[str]], dataset: dict[str, Any]) -> None:
+    lq, gt = sides
+    for key, other, lonely in (
+        ('dataroot_lq', 'dataroot_gt', lq - gt),
+        ('dataroot_gt', 'dataroot_lq', gt - lq),
+    ):
+        if lonely:
+            raise DataError(
+                f'{len(lonely)} of the images in {key} "{dataset[key]}" have no partner in {other} '
+                f'"{dataset[other]}", e.g. {min(lonely)}; both sides must have the same file names'
+            )
+
+
+def _same_sizes(sides: Sequence[Any], sizes: Sequence[dict[int, tuple[int, int]]], scale: int) -> None:
+    for index in sizes[0].keys() & sizes[1].keys():
+        (lq_h, lq_w), (gt_h, gt_w) = sizes[0][index], sizes[1][index]
+        if gt_h < lq_h * scale or gt_w < lq_w * scale:
+            raise DataError(
+                f'{sides[1].name(index)} is {gt_w}x{gt_h}, smaller than {sides[0].name(index)} ({lq_w}x{lq_h}'
+                f'{f" times scale {scale}" if scale != 1 else ""}); the two cannot be compared'
+            )
+
+
+def _look_at(source: Any) -> dict[int, tuple[int, int]]:
+    """Glance at the first bytes of many images, decode a few; height and width of these, by index."""
+    import cv2
+
+    from cclgan_plugin.data.decode import decode_image
+    from cclgan_plugin.data.sources import FileSource
+
+    if isinstance(source, FileSource):
+        for index in range(min(len(source), GLANCES)):
+            if not cv2.haveImageReader(source.name(index)):
+                # Says what it is; and some that OpenCV does not know can be read nevertheless.
+                decode_image(source.read(index), source.name(index))
+    step = max(1, len(source) // DECODED)
+    shapes = {i: decode_image(source.read(i), source.name(i)).shape for i in range(0, len(source), step)}
+    return {i: (shape[0], shape[1]) for i, shape in shapes.items()}
+
+
+_CHECKS = {
+    'UnpairedImageDataset': _check_unpaired,
+    'PairedImageDataset': _check_paired,
+    'SingleImageDataset': _check_single,
+}

@@ -1,0 +1,54 @@
+"""Is there a place to write to, and are the helpers at hand: encoders' weights, wandb?"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+from cclgan_plugin.errors import OptionError
+
+
+def check_output_folder(opt: dict[str, Any]) -> None:
+    """The folder of the run can be made.
+
+    Raises:
+        OptionError: something on its way is a file, or may not be written.
+    """
+    folder = Path(opt['path']['experiments_root' if opt['is_train'] else 'results_root'])
+    existing = folder.parent
+    while not os.path.lexists(existing) and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise OptionError(f'path.root: results would go to {folder}, but {existing} is not a folder')
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise OptionError(f'path.root: results would go to {folder}, but {existing} may not be written')
+
+
+def check_wandb(opt: dict[str, Any]) -> None:
+    """Weights & Biases is installed if it is asked for.
+
+    Raises:
+        OptionError: it is not.
+    """
+    wandb = (opt.get('logger') or {}).get('wandb') or {}
+    if opt['is_train'] and wandb.get('project') and importlib.util.find_spec('wandb') is None:
+        raise OptionError('logger.wandb.project: the package wandb is not installed: pip install wandb')
+
+
+def check_encoders(opt: dict[str, Any]) -> None:
+    """The weights of every semantic encoder are at hand, or can be fetched now.
+
+    Raises:
+        WeightsError: they are not.
+        OptionError: an encoder refuses its options.
+    """
+    intra = (opt.get('train') or {}).get('intra_ccl_opt')
+    if not opt['is_train'] or not intra or 'encoder' not in intra:
+        return
+    from cclgan_plugin.encoders import build_encoder
+
+    encoders = intra['encoder']
+    for encoder in encoders if isinstance(encoders, list) else [encoders]:
+        build_encoder(encoder).check()

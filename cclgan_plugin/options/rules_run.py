@@ -1,0 +1,120 @@
+"""Rules between the options of CCLGANModel: images, weights and iterations that make sense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cclgan_plugin.errors import did_you_mean
+from cclgan_plugin.options import registered
+from cclgan_plugin.options.problems import Problem
+from cclgan_plugin.options.rules import Rule
+from cclgan_plugin.options.schema.groups import NETWORKS
+
+
+def optimizers_are_fused(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """CCLGANModel asks for torch's fused kernels, which not every optimizer has."""
+    train = options['train'] or {}
+    for key in ('optim_g', 'optim_d', 'optim_h'):
+        block = train.get(key)
+        signature = registered.signature_of('optimizer', block['type']) if block else None
+        if block and signature and 'fused' not in signature.known:
+            fused = [n for n in registered.names_of('optimizer') if 'fused' in _known('optimizer', n)]
+            yield Problem(('train', key, 'type'), f'CCLGANModel uses fused optimizers: {", ".join(fused)}')
+
+
+def _known(kind: Any, name: str) -> tuple[str, ...]:
+    signature = registered.signature_of(kind, name)
+    return signature.known if signature else ()
+
+
+def crops_suffice(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """The discriminators see nothing in crops below 32 pixels; a resized image holds at least one crop."""
+    train = options['datasets'].get('train') or {}
+    size = train.get('gt_size')
+    if is_train and isinstance(size, int):
+        if size < 32:
+            yield Problem(('datasets', 'train', 'gt_size'), f'expected at least 32 pixels, got {size}')
+        if isinstance(train.get('resize'), int) and train['resize'] < size:
+            yield Problem(
+                ('datasets', 'train', 'resize'), f'{train["resize"]} is smaller than gt_size ({size})'
+            )
+
+
+def sides_differ(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """Rainy and rain-free images from one folder are a slip of the pen."""
+    train = options['datasets'].get('train') or {}
+    same = train.get('dataroot_lq') == train.get('dataroot_gt')
+    if is_train and same and train.get('meta_info_file_lq') == train.get('meta_info_file_gt'):
+        yield Problem(
+            ('datasets', 'train', 'dataroot_gt'), 'the rainy and the rain-free side are the same images'
+        )
+
+
+def phases_have_their_dataset(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """Unpaired random crops are for training only, single images not for training; values stay in [0, 1]."""
+    for phase, dataset in options['datasets'].items():
+        if phase != 'train' and dataset['type'] == 'UnpairedImageDataset':
+            yield Problem(
+                ('datasets', phase, 'type'),
+                'UnpairedImageDataset gives random crops for training; use PairedImageDataset, or '
+                'SingleImageDataset without ground truth',
+            )
+        if phase == 'train' and dataset['type'] == 'SingleImageDataset':
+            yield Problem(('datasets', phase, 'type'), 'a training needs two sides: UnpairedImageDataset')
+        for key in ('mean', 'std', 'color'):
+            if dataset.get(key) is not None:
+                yield Problem(
+                    ('datasets', phase, key), 'the networks take RGB images in [0, 1]; leave this key out'
+                )
+
+
+def weights_have_a_network(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """Weights are named for networks that exist; a test has weights at all."""
+    path = options['path']
+    for name in NETWORKS:
+        key = f'pretrain_network_{name}'
+        if path[key] is not None and options[f'network_{name}'] is None:
+            yield Problem(('path', key), f'there is no network_{name} that these weights could go to')
+    if not is_train and path['pretrain_network_g'] is None:
+        yield Problem(
+            ('path', 'pretrain_network_g'),
+            'this key is missing; without weights a test would show what an untrained network does',
+        )
+    for i, name in enumerate(path['ignore_resume_networks'] or []):
+        if name not in [f'network_{n}' for n in NETWORKS]:
+            hint = did_you_mean(name, [f'network_{n}' for n in NETWORKS])
+            yield Problem(('path', 'ignore_resume_networks', i), f'there is no network "{name}".{hint}')
+
+
+def generators_are_trained(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """Some iteration trains the generators."""
+    train = options['train']
+    if (
+        is_train
+        and train is not None
+        and max(train['net_d_init_iters'] + 1, train['net_d_iters']) > train['total_iter']
+    ):
+        key = 'net_d_init_iters' if train['net_d_init_iters'] >= train['total_iter'] else 'net_d_iters'
+        yield Problem(
+            ('train', key),
+            f'with {train[key]} the generators take no step in {train["total_iter"]} iterations',
+        )
+
+
+def test_shows_something(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """A test saves images or measures something."""
+    val = options['val'] or {}
+    if not is_train and not val.get('save_img') and not val.get('metrics'):
+        yield Problem(('val',), 'this test would show nothing; write val.save_img: true, or val.metrics')
+
+
+RUN_RULES: tuple[Rule, ...] = (
+    optimizers_are_fused,
+    crops_suffice,
+    sides_differ,
+    phases_have_their_dataset,
+    weights_have_a_network,
+    generators_are_trained,
+    test_shows_something,
+)

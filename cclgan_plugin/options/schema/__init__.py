@@ -1,0 +1,40 @@
+"""The typed schema: every option's type, limits, default and one-line meaning, in one place.
+
+The check of a file, its messages, the README's table and the editors' JSON schema all come from here.
+"""
+
+from __future__ import annotations
+
+from cclgan_plugin.options.schema import datasets, encoders, losses, metrics, networks, optimisation
+from cclgan_plugin.options.schema.common import BlockOf, Kind, Options
+from cclgan_plugin.options.schema.root import CCLGANOptions, OtherOptions
+
+#: The schema of every ``type:`` that has one, by kind and name. Others are checked against their signature.
+BLOCKS: dict[tuple[Kind, str], type[Options]] = {
+    ('arch', 'CCLGANGenerator'): networks.CCLGANGeneratorOptions,
+    ('arch', 'CCLGANDiscriminator'): networks.CCLGANDiscriminatorOptions,
+    ('arch', 'LCLHead'): networks.LCLHeadOptions,
+    ('loss', 'L1Loss'): losses.L1LossOptions,
+    ('loss', 'MSELoss'): losses.MSELossOptions,
+    ('loss', 'CharbonnierLoss'): losses.CharbonnierLossOptions,
+    ('loss', 'GANLoss'): losses.GANLossOptions,
+    ('loss', 'LCLLoss'): losses.LCLLossOptions,
+    ('loss', 'IntraCCLLoss'): losses.IntraCCLLossOptions,
+    ('loss', 'InterCCLLoss'): losses.InterCCLLossOptions,
+    ('encoder', 'CLIPEncoder'): encoders.CLIPEncoderOptions,
+    ('encoder', 'VGG19Encoder'): encoders.VGG19EncoderOptions,
+    ('encoder', 'RegisteredEncoder'): encoders.RegisteredEncoderOptions,
+    ('dataset', 'UnpairedImageDataset'): datasets.UnpairedImageDatasetOptions,
+    ('dataset', 'PairedImageDataset'): datasets.PairedImageDatasetOptions,
+    ('dataset', 'SingleImageDataset'): datasets.SingleImageDatasetOptions,
+    ('optimizer', 'Adam'): optimisation.AdamOptions,
+    ('scheduler', 'LinearDecayLR'): optimisation.LinearDecayLROptions,
+    ('scheduler', 'MultiStepLR'): optimisation.MultiStepLROptions,
+    ('scheduler', 'MultiStepRestartLR'): optimisation.MultiStepLROptions,
+    ('scheduler', 'CosineAnnealingRestartLR'): optimisation.CosineAnnealingRestartLROptions,
+    ('metric', 'calculate_psnr'): metrics.PSNROptions,
+    ('metric', 'calculate_ssim'): metrics.SSIMOptions,
+    ('metric', 'calculate_niqe'): metrics.NIQEOptions,
+}
+
+__all__ = ['BLOCKS', 'BlockOf', 'CCLGANOptions', 'Kind', 'Options', 'OtherOptions']

@@ -1,0 +1,49 @@
+"""What every options model shares: strictness, the marks of typed blocks, and a few kinds of values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+Kind = Literal['arch', 'loss', 'dataset', 'metric', 'model', 'optimizer', 'scheduler', 'encoder']
+
+
+class Options(BaseModel):
+    """A map of options: no unknown keys, no text for a number, no number for true or false."""
+
+    model_config = ConfigDict(extra='forbid', strict=True, allow_inf_nan=False, protected_namespaces=())
+
+
+@dataclass(frozen=True)
+class BlockOf:
+    """Marks a field that holds a map with a ``type:``, the name of something registered under ``kind``.
+
+    Attributes:
+        kind: what the types are.
+        form: ``one`` block, ``one_or_list`` of blocks, or ``named``: a map of names to blocks.
+        ours: the type that CCLGAN's options file gives, for the tables.
+    """
+
+    kind: Kind
+    form: Literal['one', 'one_or_list', 'named'] = 'one'
+    ours: tuple[str, ...] = ()
+
+
+def option(meaning: str, default: Any = ..., **limits: Any) -> Any:
+    """A field with its one-line meaning; without a default the key must be given."""
+    return Field(default, description=meaning, **limits)
+
+
+def _whole(value: Any) -> Any:
+    # BasicSR's own files write counts as "!!float 5e3".
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+#: A whole number, also written as 5e3. Larger ones overflow in torch.
+Whole = Annotated[int, BeforeValidator(_whole), Field(le=2**31 - 1)]
+#: A number that is never negative.
+Weight = Annotated[float, Field(ge=0)]
+#: Text that is not empty.
+Text = Annotated[str, StringConstraints(min_length=1)]

@@ -1,0 +1,173 @@
+"""Options of BasicSR's other models: the common structure is checked, what only they know passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cclgan_plugin.errors import OptionError
+
+
+def failing(check: Any, path: Path, *forced: str) -> str:
+    with pytest.raises(OptionError) as raised:
+        check(path, *forced)
+    return str(raised.value)
+
+
+def test_a_plain_model_passes_and_keeps_its_keys(sr: Path, check: Any) -> None:
+    """Keys of a third party's model and dataset stay; what BasicSR needs without a default is filled in."""
+    options = check(
+        sr,
+        'queue_size=180',
+        'resize_prob2=[0.3, 0.4, 0.3]',
+        'network_h={type: MSRResNet, num_feat: 4}',
+        'train:mixing_prob=0.9',
+        'train:mine_opt={type: MyOwnLoss, anything: 1}',
+        'train:lcl_opt={type: L1Loss}',
+        'train:optim_x={type: SGD, lr: 1}',
+        'datasets:train:color_jitter=0.1',
+        'path:experiments_extra=x',
+    )
+    assert options['queue_size'] == 180
+    assert options['train']['mixing_prob'] == 0.9
+    assert options['train']['mine_opt'] == {'type': 'MyOwnLoss', 'anything': 1}
+    assert options['datasets']['train']['use_shuffle'] is True
+    assert options['datasets']['train']['color_jitter'] == 0.1
+    assert options['path'] == {'strict_load_g': True, 'experiments_extra': 'x'}
+    assert options['logger']['save_checkpoint_freq'] == 5000
+    # Nothing else is added, because the code of a third party may ask which keys there are.
+    assert 'gan_opt' not in options['train']
+    assert 'network_d' not in options
+    assert 'pretrain_network_g' not in options['path']
+
+
+@pytest.mark.parametrize(
+    ('forced', 'message'),
+    [
+        ('quene_size=1', None),
+        ('manual_sede=1', 'manual_sede: unknown key "manual_sede". Did you mean "manual_seed"?'),
+        ('train:totla_iter=1', 'train.totla_iter: unknown key "totla_iter". Did you mean "total_iter"?'),
+        (
+            'train:pixle_opt={type: L1Loss}',
+            'train.pixle_opt: unknown key "pixle_opt". Did you mean "pixel_opt"?',
+        ),
+        ('network_g:num_block=x', None),
+        (
+            'network_g:num_blok=1',
+            'network_g.num_blok: unknown key "num_blok" of MSRResNet. Did you mean "num_block"?',
+        ),
+        ('network_h={type: RRDBNet}', 'network_h.num_in_ch: this key is missing; RRDBNet needs it'),
+        ('network_h={type: RDBNet}', 'there is no arch "RDBNet". Did you mean "RRDBNet"?'),
+        ('train:mine_opt={type: L1Lsos}', 'there is no loss "L1Lsos". Did you mean "L1Loss"?'),
+        (
+            'train:mine_opt={type: L1Loss, weight: 1}',
+            'train.mine_opt.weight: unknown key "weight" of L1Loss.',
+        ),
+        (
+            'train:pixel_opt:loss_weight="1"',
+            'train.pixel_opt.loss_weight: expected a number, got "1"; take the quotes',
+        ),
+        ('train:optim_x={type: SGB}', 'there is no optimizer "SGB". Did you mean "SGD"?'),
+        ('train:scheduler:type=StepLR', 'there is no scheduler "StepLR".'),
+        (
+            'datasets:train:use_hflp=true',
+            'unknown key "use_hflp" of PairedImageDataset. Did you mean "use_hflip"?',
+        ),
+        ('datasets:train:gt_size=big', 'datasets.train.gt_size: expected a whole number, got "big"'),
+        ('datasets:train:type=PairedImgeDataset', 'Did you mean "PairedImageDataset"?'),
+        ('logger:print_freq=often', 'logger.print_freq: expected a whole number, got "often"'),
+        ('scale=0', 'scale: expected a number of at least 1, got 0'),
+        ('train=null', 'train: this key is missing; a training needs it'),
+        ('name=null', 'name: expected text, got nothing (~)'),
+        (
+            'train:scheduler={type: CosineAnnealingRestartLR, milestones: null, gamma: null}',
+            'unknown key "milestones"',
+        ),
+    ],
+)
+def test_slips_are_found_where_they_are_certain(
+    sr: Path, check: Any, forced: str, message: str | None
+) -> None:
+    """Known keys are typed, blocks are compared with constructors, near misspellings are refused."""
+    if message is None:
+        check(sr, forced)
+    else:
+        assert message in failing(check, sr, forced)
+
+
+def test_a_constructor_that_takes_anything_still_catches_slips(sr: Path, check: Any) -> None:
+    """SwinIR swallows unknown keys (``**kwargs``); a near misspelling of one it has is refused."""
+    swin = 'type: SwinIR, upscale: 2, window_size: 8, my_own: 1'
+    check(sr, 'network_g=null', f'network_g={{{swin}}}')
+    message = failing(check, sr, 'network_g=null', f'network_g={{{swin}, embed_dmi: 3}}')
+    assert 'unknown key "embed_dmi" of SwinIR. Did you mean "embed_dim"?' in message
+
+
+def test_a_model_with_its_own_optimizers_is_left_alone(
+    sr: Path, check: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever overrides get_optimizer knows more names; a slip of a known one is still refused."""
+    from basicsr.models.sr_model import SRModel
+
+    monkeypatch.setattr(SRModel, 'get_optimizer', lambda self, *args, **kwargs: None)
+    assert check(sr, 'train:optim_g={type: Lion, lr: 1}')['train']['optim_g']['type'] == 'Lion'
+    assert 'there is no optimizer "Adma".' in failing(check, sr, 'train:optim_g={type: Adma, lr: 1}')
+
+
+def test_the_layout_of_basicsr_s_published_files_passes(tmp_path: Path, write: Any, check: Any) -> None:
+    """A GAN for x4 super-resolution, in the words of the files that come with BasicSR."""
+    text = """\
+name: x4
+model_type: ESRGANModel
+scale: 4
+num_gpu: auto
+manual_seed: 0
+datasets:
+  train:
+    name: DIV2K
+    type: PairedImageDataset
+    dataroot_gt: a
+    dataroot_lq: b
+    filename_tmpl: '{}'
+    io_backend: {type: disk}
+    gt_size: 128
+    use_hflip: true
+    use_rot: true
+    use_shuffle: true
+    num_worker_per_gpu: 6
+    batch_size_per_gpu: 16
+    dataset_enlarge_ratio: 100
+    prefetch_mode: ~
+  val: {name: Set14, type: PairedImageDataset, dataroot_gt: a, dataroot_lq: b, io_backend: {type: disk}}
+  val_2: {name: REDS4, type: VideoTestDataset, dataroot_gt: a, dataroot_lq: b, cache_data: false}
+network_g: {type: RRDBNet, num_in_ch: 3, num_out_ch: 3}
+network_d: {type: UNetDiscriminatorSN, num_in_ch: 3, num_feat: 64, skip_connection: True}
+path: {pretrain_network_g: a.pth, param_key_g: params_ema, strict_load_g: true, resume_state: ~}
+train:
+  ema_decay: 0.999
+  optim_g: {type: Adam, lr: !!float 1e-4, weight_decay: 0, betas: [0.9, 0.99]}
+  optim_d: {type: Adam, lr: !!float 1e-4, weight_decay: 0, betas: [0.9, 0.99]}
+  scheduler: {type: CosineAnnealingRestartLR, periods: [2e5, 2e5], restart_weights: [1, 1], eta_min: 1e-7}
+  total_iter: 400000
+  warmup_iter: -1
+  pixel_opt: {type: L1Loss, loss_weight: !!float 1e-2, reduction: mean}
+  perceptual_opt: {type: PerceptualLoss, layer_weights: {'conv5_4': 1}, vgg_type: vgg19, criterion: l1}
+  ldl_opt: {type: L1Loss}
+  gan_opt: {type: GANLoss, gan_type: vanilla, real_label_val: 1.0, loss_weight: !!float 5e-3}
+  net_d_iters: 1
+  net_d_init_iters: 0
+  fix_flow: 5000
+val:
+  val_freq: !!float 5e3
+  save_img: true
+  metrics: {psnr: {type: calculate_psnr, crop_border: 4, test_y_channel: false, num_thread: 8}}
+logger: {print_freq: 100, save_checkpoint_freq: !!float 5e3, use_tb_logger: true, wandb: {project: ~}}
+dist_params: {backend: nccl, port: 29500}
+find_unused_parameters: true
+"""
+    options = check(write(tmp_path / 'x4.yml', text))
+    assert options['val']['val_freq'] == 5000
+    assert options['val']['metrics']['psnr']['num_thread'] == 8
+    assert options['datasets']['val_2']['cache_data'] is False
