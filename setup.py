@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r"__version__ = '([^']+)'", (HERE / 'cclgan_plugin' / '__init__.py').read_text()).group(1)
 
+TEST = ['pytest>=8', 'pytest-timeout>=2.3']
+
 setup(
     name='cclgan-plugin',
     version=VERSION,
@@ -39,8 +41,8 @@ setup(
         'tqdm>=4.65',
     ],
     extras_require={
-        'test': ['pytest>=8', 'pytest-timeout>=2.3'],
-        'dev': ['pytest>=8', 'pytest-timeout>=2.3', 'ruff>=0.6', 'mypy>=1.11', 'types-PyYAML', 'pre-commit>=3'],
+        'test': TEST,
+        'dev': [*TEST, 'ruff>=0.6', 'mypy>=1.11', 'types-PyYAML', 'pre-commit>=3'],
     },
     entry_points={
         'console_scripts': ['basicsr = cclgan_plugin.cli.main:main'],

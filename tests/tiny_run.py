@@ -1,4 +1,4 @@
-"""A training in miniature for tests that run the real command: photographs from scikit-image, tiny networks."""
+"""A training in miniature for tests that run the real command: real photographs, tiny networks."""
 
 from __future__ import annotations
 

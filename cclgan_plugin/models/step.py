@@ -216,8 +216,8 @@ class CCLGANStep(nn.Module):
             if c.idt and fake in images:
                 losses[f'l_idt{name}'] = self.side_weight * c.idt(images[fake], images[real])
         if c.cycle:
-            losses['l_cycle'] = c.cycle(images['r~'], images['r'])
-            losses['l_cycle_rain'] = c.cycle(images['c~'], images['c'])
+            losses['l_cycle'] = self.side_weight * c.cycle(images['r~'], images['r'])
+            losses['l_cycle_rain'] = self.side_weight * c.cycle(images['c~'], images['c'])
         if c.lcl:
             losses['l_lcl'] = self._lcl(c.lcl, made, locations)
         if c.intra:

@@ -138,7 +138,7 @@ def _l1_weight(option: Mapping[str, Any]) -> float:
 
 
 def _two_sided_pixel_losses(nets: Nets, options: Options, images: SimpleNamespace) -> dict[str, Tensor]:
-    """L_adv and L_idt of section 3; the two cycle losses are CycleGAN's, without the halves."""
+    """L_adv and L_idt of section 3; CycleGAN's two cycle losses likewise."""
     losses = {}
     if options.get('gan_opt'):
         for name, state, fake in (
@@ -153,8 +153,8 @@ def _two_sided_pixel_losses(nets: Nets, options: Options, images: SimpleNamespac
         losses['l_idt_rain'] = weight * 0.5 * l1(images.r_same, images.r)
     if options.get('cycle_opt'):
         weight = _l1_weight(options['cycle_opt'])
-        losses['l_cycle'] = weight * l1(images.r_again, images.r)
-        losses['l_cycle_rain'] = weight * l1(images.c_again, images.c)
+        losses['l_cycle'] = 0.5 * weight * l1(images.r_again, images.r)
+        losses['l_cycle_rain'] = 0.5 * weight * l1(images.c_again, images.c)
     return losses
 
 
