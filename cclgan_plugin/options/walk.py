@@ -15,8 +15,20 @@ from cclgan_plugin.options.problems import Problem, of_validation, shown
 from cclgan_plugin.options.schema import BLOCKS, BlockOf, Kind, Options
 from cclgan_plugin.options.spelling import near_misspelling
 
-#: Types that get their schema's defaults filled in, because they read their options map without defaults.
-FILLED_IN = ('UnpairedImageDataset', 'calculate_niqe')
+#: Types that get their schema's defaults filled in: those that read their options map without defaults, and
+#: our own, so that the options kept with an experiment still say all when a default has changed.
+FILLED_IN = (
+    'UnpairedImageDataset',
+    'calculate_niqe',
+    'CCLGANGenerator',
+    'CCLGANDiscriminator',
+    'LCLHead',
+    'LCLLoss',
+    'IntraCCLLoss',
+    'InterCCLLoss',
+    'CLIPEncoder',
+    'VGG19Encoder',
+)
 
 
 class Walk:

@@ -123,7 +123,8 @@ def test_output_that_is_no_terminal_has_plain_lines(run):
 def test_the_resolved_options_are_kept_and_run_again(run):
     folder, _ = run
     kept = yaml.safe_load((folder / 'experiments/tiny/tiny.yml').read_text())
-    assert kept['train']['net_d_iters'] == 1
+    assert kept['train']['lcl_opt']['temperature'] == 0.07
+    assert kept['network_g']['anti_alias'] is True
     assert kept['datasets']['train']['use_hflip'] is True
     assert kept['manual_seed'] == 7
 

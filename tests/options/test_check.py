@@ -26,8 +26,11 @@ def test_the_tiny_file_is_valid_and_completed(tiny: Path, check: Any) -> None:
     assert options['datasets']['train']['io_backend'] == {'type': 'disk'}
     assert options['datasets']['val']['io_backend'] == {'type': 'disk'}
     assert list(options)[:4] == ['name', 'model_type', 'num_gpu', 'manual_seed']
-    # What a constructor has a default for is left to the constructor.
-    assert options['network_g'] == {'type': 'CCLGANGenerator', 'width': 2, 'num_blocks': 1}
+    # Our own types too: a run says all about itself, also when a default has changed since.
+    given = {'type': 'CCLGANGenerator', 'width': 2, 'num_blocks': 1}
+    assert options['network_g'] == given | {'norm': 'instance', 'anti_alias': True, 'residual': False}
+    # What another's constructor has a default for is left to that constructor.
+    assert 'betas' not in options['train']['optim_h']
 
 
 def test_the_options_given_are_not_changed(tiny: Path) -> None:
