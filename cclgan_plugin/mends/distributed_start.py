@@ -72,7 +72,10 @@ def init_dist(
 
 
 def leave() -> None:
-    """Take the process group down when the program ends."""
+    """Take the process group down when the program ends.
+
+    Left to the interpreter's own end, gloo's threads now and then abort the process (exit code 134).
+    """
     if dist.is_initialized() and not hasattr(sys, 'last_value'):
         dist.destroy_process_group()
 

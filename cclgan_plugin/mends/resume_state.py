@@ -97,7 +97,11 @@ def _check_networks(opt: dict[str, Any], iteration: int, state: str | Path) -> N
 def _latest_state(opt: dict[str, Any]) -> Path | None:
     folder = Path(opt['path']['training_states'])
     found = sorted(folder.glob('*.state')) if folder.is_dir() else []
-    passed_over = [f'{path.name}: its name is no iteration' for path in found if not path.stem.isdecimal()]
+    passed_over = [
+        f'{path.name}: in {folder}, but its name is no iteration'
+        for path in found
+        if not path.stem.isdecimal()
+    ]
     numbered = sorted(
         (path for path in found if path.stem.isdecimal()), key=lambda path: int(path.stem), reverse=True
     )
@@ -112,7 +116,7 @@ def _latest_state(opt: dict[str, Any]) -> Path | None:
             break
     if get_dist_info()[0] == 0:
         for reason in passed_over:
-            logging.getLogger('basicsr').warning(f'--auto_resume passes over {folder}/{reason}')
+            logging.getLogger('basicsr').warning(f'--auto_resume passes over {reason}')
     if numbered and latest is None:
         raise TrainingError(
             f'--auto_resume: none of the {len(numbered)} training states in {folder} can be resumed (the '

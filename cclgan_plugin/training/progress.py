@@ -56,7 +56,7 @@ class Progress:
             return
         self._cleanup.enter_context(logging_redirect_tqdm([logging.getLogger('basicsr')]))
         self._bar = self._cleanup.enter_context(
-            tqdm(total=self.total_iter, initial=self.iteration or 0, unit='it', dynamic_ncols=True)
+            tqdm(total=self.total_iter, initial=self.iteration or 0, unit='it', **_size())
         )
 
     def close(self) -> None:
@@ -73,6 +73,15 @@ class Progress:
             raise TrainingError('The training ended before there was a model.')
         if self.iteration < self.total_iter:
             raise TrainingError(f'The training ended at iteration {self.iteration} of {self.total_iter}.')
+
+
+def _size() -> dict[str, Any]:
+    """How tqdm is to learn the terminal's size; on one that calls itself 0 wide or high it shows nothing."""
+    try:
+        columns, lines = os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):
+        columns = lines = 0
+    return {'dynamic_ncols': True} if columns and lines else {'ncols': 80, 'nrows': 24}
 
 
 def on_terminal() -> bool:

@@ -14,8 +14,6 @@ import cv2
 import numpy as np
 import pytest
 
-import cclgan_plugin  # noqa: F401  the mends are in place in every test here
-
 ROOT = Path(__file__).parents[2]
 
 

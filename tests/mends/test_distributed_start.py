@@ -47,6 +47,8 @@ dist.all_gather(both, gradient)
 assert torch.equal(both[0], both[1])
 frozen = nn.Linear(1, 1).requires_grad_(False)
 assert model.model_to_device(frozen) is frozen
+# As when the pipeline returns: a wrapped network would keep the group alive after it has been taken down.
+del net, model
 print('fine')
 """
 
