@@ -108,16 +108,19 @@ def write_options(folder: Path, file: str = 'tiny.yml', **changes: Any) -> Path:
     return path
 
 
-def basicsr(
-    *arguments: str, cwd: Path, timeout: float = 300, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user does; its output is not a terminal."""
+def python(*arguments: str, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run Python with our package; its output is not a terminal."""
     return subprocess.run(
-        [sys.executable, '-m', 'cclgan_plugin', *arguments],
+        [sys.executable, *arguments],
         cwd=cwd,
-        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT), **environment},
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)},
         capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
     )
+
+
+def basicsr(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does."""
+    return python('-m', 'cclgan_plugin', *arguments, cwd=cwd)

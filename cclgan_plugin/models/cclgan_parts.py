@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,8 +101,11 @@ class CCLGANParts(SRModel):
                 self.optimizers.append(optimizer)
 
     def get_optimizer(self, optim_type: str, params: list[nn.Parameter], lr: float, **kwargs: Any) -> Any:
-        """BasicSR's, with the fused kernel: one launch instead of a dozen per tensor."""
-        return super().get_optimizer(optim_type, params, lr, fused=True, **kwargs)
+        """BasicSR's, with the fused kernel where there is one: one launch instead of a dozen per tensor."""
+        known = inspect.signature(getattr(torch.optim, optim_type, torch.optim.Adam)).parameters
+        if 'fused' in known:
+            kwargs.setdefault('fused', True)
+        return super().get_optimizer(optim_type, params, lr, **kwargs)
 
     def model_ema(self, decay: float = 0.999) -> None:
         """Move the averaged generator towards the current one."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from cclgan_plugin.errors import DataError, UserError
+from cclgan_plugin.errors import DataError, OptionError, UserError
 
 #: Files of which the first bytes are looked at: 1000 take some 30 ms on a local disk.
 GLANCES = 5000
@@ -34,14 +34,29 @@ def _check_unpaired(dataset: dict[str, Any]) -> None:
     from cclgan_plugin.data.find_source import find_source
     from cclgan_plugin.data.image_side import ImageSide
 
+    longest = 0
     for side in ('lq', 'gt'):
         listed = dataset.get(f'meta_info_file_{side}')
         source = find_source(side, dataset[f'dataroot_{side}'], listed, dataset['io_backend'])
+        longest = max(longest, len(source))
         if dataset['corrupt_images'] == 'skip':
             # One good image is enough.
             ImageSide(f'dataroot_{side}', source, 'skip').load(0, lambda: np.random.default_rng(0))
         else:
             _look_at(source)
+    _check_batch(longest, dataset)
+
+
+def _check_batch(images: int, dataset: dict[str, Any]) -> None:
+    """The loader drops an incomplete batch; with fewer images than one batch nothing would be left."""
+    from basicsr.utils.dist_util import get_dist_info
+
+    share = images * dataset['dataset_enlarge_ratio'] // get_dist_info()[1]
+    if share < dataset['batch_size_per_gpu']:
+        raise OptionError(
+            f'batch_size_per_gpu is {dataset["batch_size_per_gpu"]}; the larger side has {images} images, '
+            f'{share} for each process and epoch. Lower batch_size_per_gpu or raise dataset_enlarge_ratio.'
+        )
 
 
 def _check_paired(dataset: dict[str, Any]) -> None:

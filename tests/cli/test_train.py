@@ -8,7 +8,7 @@ import cv2
 import pytest
 import torch
 import yaml
-from tiny_run import basicsr, write_data, write_options
+from tiny_run import basicsr, python, write_data, write_options
 
 NETWORKS = ['g', 'g_rain', 'd', 'd_rain', 'h', 'h_rain']
 
@@ -205,6 +205,33 @@ def test_a_trained_generator_is_tested(run, tmp_path):
     results = tmp_path / 'results/tiny_test/visualization'
     assert len(list((results / 'pairs').glob('*.png'))) == 2
     assert len(list((results / 'alone').glob('*.png'))) == 5
+
+
+def test_two_processes_learn_what_one_learns_from_both_batches(tmp_path):
+    launcher = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2', '-m', 'cclgan_plugin')
+    # Plain gradient descent: Adam would turn the rounding of tiny gradients into steps of full size.
+    descent = {f'train__optim_{group}': {'type': 'SGD', 'lr': 1.0e-3} for group in 'gdh'}
+    for name, batch in (('one', 2), ('two', 1)):
+        write_data(tmp_path / name / 'data')
+        # Four images on each side: epochs of two iterations in both runs.
+        (tmp_path / name / 'data/rainy/4.png').unlink()
+        write_options(tmp_path / name, datasets__train__batch_size_per_gpu=batch, **descent)
+    one = basicsr('train', '-opt', 'tiny.yml', cwd=tmp_path / 'one')
+    assert one.returncode == 0, one.stderr
+    two = python(*launcher, 'train', '-opt', 'tiny.yml', '--launcher', 'pytorch', cwd=tmp_path / 'two')
+    assert two.returncode == 0, two.stderr
+    assert two.stderr.count('Start training from epoch') == 1
+    for name in NETWORKS:
+        early, late, shared = (
+            torch.cat(
+                [v.flatten() for v in checkpoint(tmp_path / run, f'net_{name}_{at}.pth')['params'].values()]
+            )
+            for run, at in (('one', 3), ('one', 6), ('two', 6))
+        )
+        learned = (late - early).norm()
+        assert learned > 0
+        # float32 rounds the sums of two processes otherwise, and kinks of the networks make that larger.
+        assert (shared - late).norm() < 0.1 * learned, name
 
 
 def test_a_loss_that_is_no_number_stops_the_run_with_its_name(tmp_path):

@@ -323,3 +323,10 @@ def test_wandb_must_be_installed(run: Options, monkeypatch: pytest.MonkeyPatch) 
     )
     with pytest.raises(OptionError, match='the package wandb is not installed: pip install wandb'):
         preflight(run('logger:wandb:project=x'))
+
+
+def test_fewer_images_than_one_batch(run: Options) -> None:
+    """Found before anything is made, with both ways out."""
+    message = refused(run('datasets:train:batch_size_per_gpu=1000'), OptionError)
+    assert 'Lower batch_size_per_gpu or raise dataset_enlarge_ratio' in message
+    preflight(run('datasets:train:batch_size_per_gpu=1000', 'datasets:train:dataset_enlarge_ratio=1000'))
