@@ -1,0 +1,200 @@
+"""Measure one training step: time, floating-point operations, operations, memory.
+
+    python benchmarks/step.py                     the oracle, ours and its relatives, 256x256 on the CPU
+    python benchmarks/step.py --device cuda       the same on a graphics card, and images per second
+    python benchmarks/step.py --smoke             seconds: does the script run?
+
+``benchmarks/README.md`` explains every figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'tests'))
+sys.path.insert(0, str(ROOT))
+
+from tqdm import tqdm  # noqa: E402
+
+from benchmarks.agreement import OracleGradients  # noqa: E402
+from benchmarks.counting import count_step  # noqa: E402
+from benchmarks.machine import describe  # noqa: E402
+from benchmarks.modes import Mode  # noqa: E402
+from benchmarks.peak_memory import card_peak, peak_of_command, process_peak, reset_card_peak  # noqa: E402
+from benchmarks.step_chart import chart  # noqa: E402
+from benchmarks.step_options import ENCODERS  # noqa: E402
+from benchmarks.step_recipes import Recipe, Setting, step_recipes  # noqa: E402
+from benchmarks.step_report import report  # noqa: E402
+from benchmarks.step_results import StepResults, VariantResult  # noqa: E402
+from benchmarks.step_variants import build_variant  # noqa: E402
+from benchmarks.tables import replace_between_marks, write_whole  # noqa: E402
+from benchmarks.throughput import measure_throughput, throughput_recipes  # noqa: E402
+from benchmarks.timing import Spread, time_interleaved  # noqa: E402
+from cclgan_plugin.archs import CCLGANDiscriminator  # noqa: E402
+from cclgan_plugin.errors import OptionError, UserError  # noqa: E402
+
+SMOKE = {'size': 32, 'width': 16, 'blocks': 1, 'encoder': 'vgg', 'rounds': 2, 'batches': '1,2'}
+MARK = 'step table'
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog='step.py', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('--size', type=int, default=256, help='side of the square images, in pixels (256)')
+    add('--batch', type=int, default=1, help='pairs of images in a step (1)')
+    add('--width', type=int, default=64, help='channels after the first convolution of each network (64)')
+    add('--blocks', type=int, default=9, help='residual blocks of the generators (9)')
+    add('--encoder', default='clip+vgg', help='semantic encoders: clip, vgg, clip+vgg or none (clip+vgg)')
+    add('--rounds', type=int, default=5, help='timed rounds; 0 = count only (5)')
+    add('--threads', type=int, default=2, help='threads of the CPU (2)')
+    add('--device', choices=('cpu', 'cuda'), default='cpu')
+    add(
+        '--modes',
+        default='fp32,channels_last,bf16',
+        help='modes of ours, see benchmarks/README.md',
+    )
+    add('--no-memory', action='store_true', help='leave out the peak memory')
+    add('--no-terms', action='store_true', help='leave out the breakdown by loss term')
+    add('--throughput', action='store_true', help='images per second on the CPU too; a card always has them')
+    add('--batches', default='1,4,16', help='batches of the throughput table (1,4,16)')
+    add('--smoke', action='store_true', help='everything at a tiny size')
+    add('--json', type=Path, metavar='FILE', help='write all findings')
+    add('--png', type=Path, metavar='FILE', help='write a bar chart')
+    add('--readme', type=Path, metavar='FILE', help=f'put the tables between the marks "{MARK}" of a page')
+    # For the processes that this one starts: measure the peak memory of the variant with this number.
+    add('--peak-of', type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if args.smoke:
+        for name, value in SMOKE.items():
+            setattr(args, name, value)
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    # That the encoders have random weights is meant to be, and said in the tables.
+    logging.getLogger('basicsr').setLevel(logging.ERROR)
+    try:
+        args = parse(argv)
+        setting = read_setting(args)
+        recipes = read_recipes(args, setting)
+        torch.set_num_threads(args.threads)
+        if args.peak_of is not None:
+            print(json.dumps(peak_of(recipes[args.peak_of])))
+            return 0
+        results = measure(args, recipes)
+        text = report(results)
+        print(text)
+        if args.json:
+            write_whole(args.json, (json.dumps(results.as_json(), indent=1) + '\n').encode())
+        if args.png:
+            write_whole(args.png, chart(results))
+        if args.readme:
+            replace_between_marks(args.readme, MARK, text)
+    except UserError as error:
+        print(f'step.py: {error}', file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def read_setting(args: argparse.Namespace) -> Setting:
+    """Raises OptionError for values that no step can have."""
+    least = CCLGANDiscriminator.min_size
+    bounds = {'size': least, 'batch': 1, 'width': 1, 'blocks': 1, 'threads': 1, 'rounds': 0}
+    for name, bound in bounds.items():
+        if getattr(args, name) < bound:
+            raise OptionError(f'--{name} must be at least {bound}, got {getattr(args, name)}')
+    if args.encoder != 'none' and not set(args.encoder.split('+')) <= ENCODERS.keys():
+        known = ', '.join(ENCODERS)
+        raise OptionError(f'--encoder must be none, or {known} joined by "+", got "{args.encoder}"')
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        raise OptionError('--device cuda: PyTorch sees no graphics card here')
+    return Setting(args.size, args.batch, args.width, args.blocks, args.encoder, args.device)
+
+
+def read_recipes(args: argparse.Namespace, setting: Setting) -> list[Recipe]:
+    """The variants, in the order of the tables."""
+    modes = [Mode.parse(text) for text in args.modes.split(',')]
+    return step_recipes(setting, modes, by_term=not args.no_terms)
+
+
+def measure(args: argparse.Namespace, recipes: list[Recipe]) -> StepResults:
+    """Everything that the command line asks for."""
+    machine = describe(args.device, args.threads)
+    variants = {recipe.name: build_variant(recipe) for recipe in recipes}
+    found = {name: VariantResult(v.recipe, v.floor()) for name, v in variants.items()}
+
+    oracle = None
+    with tqdm(total=len(variants), desc='first steps and counts', unit='variant', disable=None) as bar:
+        for name, variant in variants.items():
+            entry = found[name]
+            if variant.recipe.mode.compile:
+                losses = variant.step(learn=False)
+            else:
+                entry.counts, losses = count_step(variant)
+            oracle = oracle or OracleGradients(variant, losses)
+            if not (variant.recipe.relative or variant.recipe.without):
+                entry.agreement = oracle.compare(variant, losses)
+            bar.update()
+    if args.rounds:
+        times = time_interleaved(variants, args.rounds, in_parts=('oracle', 'ours'))
+        for name, entry in found.items():
+            entry.times = times[name]
+            entry.faster = Spread.of(times[name].ratios(times['oracle']))
+    variants.clear()
+    gc.collect()
+    if not args.no_memory:
+        measure_memory(args, recipes, found)
+    results = StepResults(machine, found)
+    if args.device == 'cuda' or args.throughput:
+        batches = [int(batch) for batch in args.batches.split(',')]
+        # On the CPU compiling takes minutes a variant: only if asked for.
+        compiled = args.device == 'cuda' or any(recipe.mode.compile for recipe in recipes)
+        chosen = throughput_recipes(recipes[0].setting, batches, compiled)
+        results.throughput = list(measure_throughput(chosen, max(1, args.rounds)))
+    return results
+
+
+def measure_memory(args: argparse.Namespace, recipes: list[Recipe], found: dict[str, VariantResult]) -> None:
+    """Peak memory of every variant: in a process of its own on the CPU, alone on a card."""
+    for index, recipe in enumerate(tqdm(recipes, desc='peak memory', unit='variant', disable=None)):
+        if recipe.without:
+            continue
+        if args.device == 'cuda':
+            peak = peak_of(recipe)
+        else:
+            options = [f'--{name}={getattr(args, name)}' for name in MEMORY_OPTIONS]
+            command = [sys.executable, str(Path(__file__).resolve()), *options, f'--peak-of={index}']
+            peak = peak_of_command(command)
+        found[recipe.name].peak_bytes, found[recipe.name].idle_bytes = peak['peak'], peak['idle']
+
+
+MEMORY_OPTIONS = ('size', 'batch', 'width', 'blocks', 'encoder', 'threads', 'modes')
+
+
+def peak_of(recipe: Recipe) -> dict[str, int]:
+    """Peak memory of two steps, and what was held before them, in bytes."""
+    if recipe.setting.device == 'cuda':
+        reset_card_peak()
+    read = card_peak if recipe.setting.device == 'cuda' else process_peak
+    variant = build_variant(recipe)
+    idle = read()
+    for _ in range(2):
+        variant.step()
+    return {'idle': idle, 'peak': read()}
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""The training steps that are compared, ready to run: the oracle's and ours."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from basicsr.archs import build_network
+from basicsr.losses import build_loss
+from reference import reference_d_losses, reference_g_losses
+from torch import Tensor, nn
+
+from benchmarks.flop_floor import Sizes, flop_floor
+from benchmarks.observer import UNOBSERVED, Observer
+from benchmarks.step_options import step_options
+from benchmarks.step_recipes import Recipe
+from cclgan_plugin.models.step import CCLGANStep, Criteria, Locations
+
+
+class StepVariant(ABC):
+    """Networks, losses, images and optimizers of one variant.
+
+    Every variant of a setting starts from the same weights and sees the same images and locations.
+    """
+
+    optimizers: dict[str, torch.optim.Optimizer]
+
+    def __init__(self, recipe: Recipe) -> None:
+        s = recipe.setting
+        self.recipe = recipe
+        self.device = torch.device(s.device)
+        self.options = step_options(recipe.relative, s.encoder, s.width, s.blocks, recipe.without)
+        self.train_options = self.options['train']
+        self.two_sided = bool(self.options['network_g_rain'])
+        self.nets = self._build_nets()
+        self.criteria = self._build_criteria()
+        self.module = CCLGANStep(
+            dict(self.nets.items()),
+            self.criteria,
+            batch_identity=self.device.type == 'cuda' or recipe.mode.joined,
+        )
+        generator = torch.Generator().manual_seed(1)
+        shape = (2, s.batch, 3, s.size, s.size)
+        images = torch.rand(shape, generator=generator).to(self.device)
+        self.rainy, self.clean = (recipe.mode.images(x) for x in images)
+
+    def _build_nets(self) -> nn.ModuleDict:
+        nets = nn.ModuleDict()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            for side in ('', '_rain') if self.two_sided else ('',):
+                nets[f'g{side}'] = generator = build_network(self.options[f'network_g{side}'])
+                nets[f'd{side}'] = build_network(self.options[f'network_d{side}'])
+                if self.train_options['lcl_opt']:
+                    levels = self.train_options['lcl_opt']['layers']
+                    channels = {level: generator.feature_channels[level] for level in levels}
+                    nets[f'h{side}'] = build_network(
+                        self.options[f'network_h{side}'] | {'channels': channels}
+                    )
+        return nets.to(self.device)
+
+    def _build_criteria(self) -> Criteria:
+        keys = {'intra': 'intra_ccl_opt', 'inter': 'inter_ccl_opt'}
+        names = {name: keys.get(name, f'{name}_opt') for name in ('gan', 'idt', 'cycle', 'lcl', *keys)}
+        options = {name: self.train_options.get(key) for name, key in names.items()}
+        return Criteria(**{name: build_loss(option) for name, option in options.items() if option})
+
+    def _build_optimizers(self, **how: Any) -> dict[str, torch.optim.Optimizer]:
+        """One each for the generators, discriminators and heads: ``g``, ``d``, ``h``."""
+        groups: dict[str, list[Tensor]] = {}
+        for name, weight in self.trained().items():
+            groups.setdefault(name[0], []).append(weight)
+        found: dict[str, torch.optim.Optimizer] = {}
+        for group, weights in groups.items():
+            option = {k: v for k, v in self.train_options[f'optim_{group}'].items() if k != 'type'}
+            found[group] = torch.optim.Adam(weights, **option, **how)
+        return found
+
+    def build_encoders(self) -> None:
+        """Have the frozen encoders in memory, which are otherwise built at their first call."""
+        if self.criteria.intra:
+            with torch.no_grad():
+                self.criteria.intra.embed([self.rainy[:1, :, :32, :32]])
+
+    def constants(self) -> Iterable[Tensor]:
+        """Weights and buffers, trained and frozen (of encoders that are built): no activations."""
+        yield from self.nets.parameters()
+        yield from self.nets.buffers()
+        for encoder in self.criteria.intra.encoders if self.criteria.intra else []:
+            for tower in encoder._towers.values():
+                yield from tower.parameters()
+                yield from tower.buffers()
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """The weights that learn, by network and weight."""
+        return dict(self.nets.named_parameters())
+
+    def gradients(self) -> dict[str, Tensor]:
+        """Of the last step, by network and weight."""
+        return {name: p.grad for name, p in self.trained().items() if p.grad is not None}
+
+    def floor(self) -> dict[str, int]:
+        """Floating-point operations that this variant's mathematics needs, by part."""
+        s, g, h = self.recipe.setting, self.options['network_g'], self.options['network_h']
+        dim = h['dim'] if h else 0
+        sizes = Sizes(s.batch, s.size, s.size, g['width'], g['num_blocks'], g['anti_alias'], dim)
+        return flop_floor(self.criteria, self.two_sided, sizes)
+
+    def draw_locations(self) -> Locations:
+        """The same ones for every variant and step."""
+        size, generator = self.recipe.setting.size, torch.Generator().manual_seed(2)
+        return self.module.draw_locations(size, size, generator).to(self.device)
+
+    @abstractmethod
+    def step(self, observer: Observer = UNOBSERVED, learn: bool = True) -> dict[str, Tensor]:
+        """One iteration; the losses, detached, by name. Unless ``learn``, all weights stay as they are."""
+
+    def _update(
+        self,
+        losses: Mapping[str, Tensor],
+        name: str,
+        groups: Sequence[str],
+        observer: Observer,
+        learn: bool,
+    ) -> dict[str, Tensor]:
+        optimizers = [self.optimizers[group] for group in groups if group in self.optimizers]
+        observer.losses(name, losses)
+        with observer.part(f'{name} backward'):
+            for optimizer in optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            torch.stack(list(losses.values())).sum().backward()
+        with observer.part(f'{name} optimizers'):
+            for optimizer in optimizers if learn else []:
+                optimizer.step()
+        return {key: loss.detach() for key, loss in losses.items()}
+
+
+class OurStep(StepVariant):
+    """``CCLGANStep`` and fused optimizers, as ``CCLGANModel`` runs them."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        recipe.mode.prepare(self.nets)
+        self.optimizers = self._build_optimizers(fused=True)
+
+    def step(self, observer: Observer = UNOBSERVED, learn: bool = True) -> dict[str, Tensor]:
+        mode, module = self.recipe.mode, self.module
+        with mode.float32_products():
+            with observer.part('locations'):
+                locations = self.draw_locations()
+            with observer.part('translate'), mode.autocast(self.device):
+                made = module.translate(self.rainy, self.clean)
+            with observer.part('D losses'), mode.autocast(self.device):
+                losses = module.discriminator_losses(made.images, made.images)
+            found = self._update(losses, 'D', 'd', observer, learn)
+            self._require_grad_of_d(False)
+            with observer.part('G losses'), mode.autocast(self.device):
+                losses = module.generator_losses(made, locations)
+            found |= self._update(losses, 'G', 'gh', observer, learn)
+            self._require_grad_of_d(True)
+        return found
+
+    def _require_grad_of_d(self, value: bool) -> None:
+        for name, net in self.nets.items():
+            if name[0] == 'd':
+                net.requires_grad_(value)
+
+
+class OracleStep(StepVariant):
+    """The slow step of ``tests/reference`` with PyTorch's ordinary optimizers; its locations are given."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self.states = {name: dict(net.named_parameters()) for name, net in self.nets.items()}
+        self.reference_options = {**self.options, **self.train_options}
+        locations = self.draw_locations()
+        self.locations = {'lcl': locations.lcl, 'inter': locations.inter}
+        self.optimizers = self._build_optimizers()
+
+    def step(self, observer: Observer = UNOBSERVED, learn: bool = True) -> dict[str, Tensor]:
+        what = (self.states, self.reference_options, self.rainy, self.clean)
+        encoders: list[Any] = self.criteria.intra.encoders if self.criteria.intra else []
+        with self.recipe.mode.float32_products():
+            with observer.part('D losses'):
+                losses = reference_d_losses(*what)
+            found = self._update(losses, 'D', 'd', observer, learn)
+            with observer.part('G losses'):
+                losses = reference_g_losses(*what, self.locations, encoders)
+            return found | self._update(losses, 'G', 'gh', observer, learn)
+
+
+def build_variant(recipe: Recipe) -> StepVariant:
+    """Networks and all; nothing has run yet."""
+    return OracleStep(recipe) if recipe.oracle else OurStep(recipe)

@@ -1,0 +1,64 @@
+"""Tables as text that is Markdown as well, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from cclgan_plugin.errors import DataError
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Aligned columns between bars: the first to the left, the others, numbers mostly, to the right."""
+    cells = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        first, *rest = row
+        others = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
+        return '| ' + ' | '.join([first.ljust(widths[0]), *others]) + ' |'
+
+    rule = '|' + '|'.join('-' * (w + 1) + ('-' if i == 0 else ':') for i, w in enumerate(widths)) + '|'
+    return '\n'.join([line(cells[0]), rule, *map(line, cells[1:])])
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file under its name only when all of it is on the disk.
+
+    Raises:
+        DataError: the folder does not exist or cannot be written to.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    except OSError as error:
+        raise DataError(f'{path}: cannot write there: {error.strerror}') from error
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def replace_between_marks(path: Path, name: str, text: str) -> None:
+    """Put ``text`` between the lines ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->`` of a Markdown file.
+
+    Raises:
+        DataError: the file cannot be read, or has not exactly one such pair of lines.
+    """
+    begin, end = f'<!-- {name}: begin -->', f'<!-- {name}: end -->'
+    try:
+        page = path.read_text(encoding='utf-8')
+    except OSError as error:
+        raise DataError(f'{path}: cannot be read: {error.strerror}') from error
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed or begin in after or end in after:
+        raise DataError(f'{path}: expected exactly one pair of lines "{begin}" and "{end}"')
+    write_whole(path, f'{before}{begin}\n{text.strip()}\n{end}{after}'.encode())
