@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cclgan_plugin.archs.feature_levels import check_levels
 from cclgan_plugin.archs.init import init_weights
 from cclgan_plugin.archs.norm import InstanceNorm
+from cclgan_plugin.archs.precision import at_least_float32
 from cclgan_plugin.archs.resample import BlurPool, BlurUpsample, pad_to_multiple, padded_size
 from cclgan_plugin.errors import OptionError, did_you_mean
 
@@ -68,7 +69,8 @@ class _Output(nn.Module):
         self.conv = nn.Conv2d(width, 3, 7)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.tanh(self.conv(self.pad(x)))
+        # bfloat16 has no neighbours of 0.5 nearer than 0.002: images leave in float32 under autocast too.
+        return torch.tanh(at_least_float32(self.conv(self.pad(x))))
 
 
 @ARCH_REGISTRY.register()

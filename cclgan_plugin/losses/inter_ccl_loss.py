@@ -107,7 +107,8 @@ class InterCCLLoss(nn.Module):
         if self.projection == 'fixed':
             with torch.autocast(x.device.type, enabled=False):
                 x = x @ self.projection_matrix(level, x.shape[-1]).to(x)
-        return F.normalize(x, dim=-1)
+        # A grey pixel is the zero vector of the image level; its gradient is divided by eps.
+        return F.normalize(x, dim=-1, eps=1e-7)
 
     def projection_matrix(self, level: str, channels: int) -> Tensor:
         """The fixed projection ``(channels, 256)`` of a level, the same in every run and process."""

@@ -105,3 +105,9 @@ def test_wrong_options_are_named(options, message):
 def test_an_unknown_level_lists_the_known_ones():
     with pytest.raises(OptionError, match=r'down1, down2, block1.*Did you mean "block1"'):
         CCLGANGenerator(width=2).encode(torch.rand(1, 3, 8, 8), ['blok1'])
+
+
+def test_images_are_float32_under_autocast():
+    net = CCLGANGenerator(width=2, num_blocks=1)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert net(torch.rand(1, 3, 16, 16)).dtype == torch.float32

@@ -88,6 +88,12 @@ def test_gradient_flows_to_both_generated_images():
     assert all(v.grad is not None for f in features for v in f.values())
 
 
+def test_a_grey_pixel_does_not_blow_the_gradient_up():
+    grey = {'image': torch.zeros(1, 7, 3, dtype=torch.float64, requires_grad=True)}
+    InterCCLLoss(layers=['image'])(grey, None, draw(2, batch=1), draw(3, batch=1)).backward()
+    assert grey['image'].grad.abs().max() < 1e8
+
+
 def test_without_a_reconstruction_the_translation_alone_is_compared():
     t, p, n = draw(0), draw(1), draw(2)
     expected = sum(contrastive_ratio(*(F.normalize(x[k], dim=-1) for x in (t, p, n))) for k in LEVELS) / 2
