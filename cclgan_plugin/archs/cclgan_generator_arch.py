@@ -63,10 +63,10 @@ class _ResidualBlock(nn.Module):
 
 
 class _Output(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, channels: int) -> None:
         super().__init__()
         self.pad = nn.ReflectionPad2d(3)
-        self.conv = nn.Conv2d(width, 3, 7)
+        self.conv = nn.Conv2d(width, channels, 7)
 
     def forward(self, x: Tensor) -> Tensor:
         # bfloat16 has no neighbours of 0.5 nearer than 0.002: images leave in float32 under autocast too.
@@ -87,6 +87,8 @@ class CCLGANGenerator(nn.Module):
         anti_alias: blur before down-sampling and after up-sampling; otherwise strided and transposed
             convolutions as in CycleGAN.
         residual: predict a change of the input, ``clamp(x + f(x))``, instead of the whole image.
+        residual_channels: of that change; with 1 all three colours change by the same amount, as under
+            falling rain, which is grey, so that no loss can make the colours drift.
 
     Attributes:
         feature_channels: channels of each feature level, shallow to deep. ``down1`` and ``down2`` are the raw
@@ -95,7 +97,8 @@ class CCLGANGenerator(nn.Module):
             block (4 w at quarter size).
 
     Raises:
-        OptionError: a width or number of blocks below 1, or an unknown norm.
+        OptionError: a width or number of blocks below 1, an unknown norm, or ``residual_channels`` that is
+            neither 1 nor 3 or stands without ``residual``.
     """
 
     #: Height and width are padded to a multiple of this inside, and cropped back.
@@ -110,6 +113,7 @@ class CCLGANGenerator(nn.Module):
         norm: str = 'instance',
         anti_alias: bool = True,
         residual: bool = False,
+        residual_channels: int = 3,
     ) -> None:
         super().__init__()
         if width < 1 or num_blocks < 1:
@@ -120,6 +124,11 @@ class CCLGANGenerator(nn.Module):
             raise OptionError(
                 f'CCLGANGenerator: norm must be "instance" or "none", got "{norm}".'
                 + did_you_mean(str(norm), ('instance', 'none'))
+            )
+        if residual_channels not in ((1, 3) if residual else (3,)):
+            raise OptionError(
+                'CCLGANGenerator: residual_channels must be 3, or 1 together with residual: true, '
+                f'got {residual_channels} with residual: {str(residual).lower()}'
             )
         w, bias = width, norm == 'none'
         self.residual = residual
@@ -149,7 +158,7 @@ class CCLGANGenerator(nn.Module):
                 _Stage(nn.ConvTranspose2d(2 * c, c, 3, 2, padding=1, output_padding=1, bias=bias), norm)
                 for c in (2 * w, w)
             )
-        self.out = _Output(w)
+        self.out = _Output(w, residual_channels)
         init_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:
