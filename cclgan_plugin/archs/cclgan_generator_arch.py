@@ -12,12 +12,19 @@ from cclgan_plugin.archs.feature_levels import check_levels
 from cclgan_plugin.archs.init import init_weights
 from cclgan_plugin.archs.norm import InstanceNorm
 from cclgan_plugin.archs.precision import at_least_float32
+from cclgan_plugin.archs.reflection_pad import ReflectionPad2d
 from cclgan_plugin.archs.resample import BlurPool, BlurUpsample, pad_to_multiple, padded_size
 from cclgan_plugin.errors import OptionError, did_you_mean
 
 
 def _norm(kind: str) -> nn.Module:
     return InstanceNorm() if kind == 'instance' else nn.Identity()
+
+
+def _norm_relu(kind: str) -> nn.Module:
+    # Without a norm between them, an in-place ReLU would overwrite the convolution's raw output, which may
+    # be a feature level.
+    return InstanceNorm(slope=0.0) if kind == 'instance' else nn.ReLU()
 
 
 class _Stage(nn.Module):
@@ -33,8 +40,7 @@ class _Stage(nn.Module):
         super().__init__()
         self.before = before or nn.Identity()
         self.conv = conv
-        # Without a norm between them, an in-place ReLU would overwrite the raw output, a feature level.
-        self.act = nn.Sequential(_norm(norm), nn.ReLU(inplace=norm != 'none'))
+        self.act = _norm_relu(norm)
         self.after = after or nn.Identity()
 
     def raw(self, x: Tensor) -> Tensor:
@@ -51,21 +57,21 @@ class _ResidualBlock(nn.Module):
     def __init__(self, width: int, norm: str) -> None:
         super().__init__()
         bias = norm == 'none'
-        self.pad = nn.ReflectionPad2d(1)
+        self.pad = ReflectionPad2d(1)
         self.conv1 = nn.Conv2d(width, width, 3, bias=bias)
+        self.act = _norm_relu(norm)
         self.conv2 = nn.Conv2d(width, width, 3, bias=bias)
-        self.norm1, self.norm2 = _norm(norm), _norm(norm)
-        self.act = nn.ReLU(inplace=True)
+        self.norm = _norm(norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.act(self.norm1(self.conv1(self.pad(x))))
-        return x + self.norm2(self.conv2(self.pad(y)))
+        y = self.act(self.conv1(self.pad(x)))
+        return x + self.norm(self.conv2(self.pad(y)))
 
 
 class _Output(nn.Module):
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
-        self.pad = nn.ReflectionPad2d(3)
+        self.pad = ReflectionPad2d(3)
         self.conv = nn.Conv2d(width, channels, 7)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -137,7 +143,7 @@ class CCLGANGenerator(nn.Module):
 
         # A bias before an instance norm does nothing to the image; where the raw output is also a feature
         # level it does, so down1 and down2 keep theirs.
-        self.stem = _Stage(nn.Conv2d(3, w, 7, bias=bias), norm, before=nn.ReflectionPad2d(3))
+        self.stem = _Stage(nn.Conv2d(3, w, 7, bias=bias), norm, before=ReflectionPad2d(3))
         stride = 1 if anti_alias else 2
         self.down1, self.down2 = (
             _Stage(
