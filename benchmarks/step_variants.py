@@ -37,14 +37,12 @@ class StepVariant(ABC):
         self.nets = self._build_nets()
         self.criteria = self._build_criteria()
         self.module = CCLGANStep(
-            dict(self.nets.items()),
-            self.criteria,
-            batch_identity=self.device.type == 'cuda' or recipe.mode.joined,
+            dict(self.nets.items()), self.criteria, recipe.mode.step_modes(self.device)
         )
         generator = torch.Generator().manual_seed(1)
         shape = (2, s.batch, 3, s.size, s.size)
         images = torch.rand(shape, generator=generator).to(self.device)
-        self.rainy, self.clean = (recipe.mode.images(x) for x in images)
+        self.rainy, self.clean = images
 
     def _build_nets(self) -> nn.ModuleDict:
         nets = nn.ModuleDict()
@@ -142,7 +140,6 @@ class OurStep(StepVariant):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
-        recipe.mode.prepare(self.nets)
         self.optimizers = self._build_optimizers(fused=True)
 
     def step(self, observer: Observer = UNOBSERVED, learn: bool = True) -> dict[str, Tensor]:
@@ -150,13 +147,13 @@ class OurStep(StepVariant):
         with mode.float32_products():
             with observer.part('locations'):
                 locations = self.draw_locations()
-            with observer.part('translate'), mode.autocast(self.device):
+            with observer.part('translate'):
                 made = module.translate(self.rainy, self.clean)
-            with observer.part('D losses'), mode.autocast(self.device):
+            with observer.part('D losses'):
                 losses = module.discriminator_losses(made.images, made.images)
             found = self._update(losses, 'D', 'd', observer, learn)
             self._require_grad_of_d(False)
-            with observer.part('G losses'), mode.autocast(self.device):
+            with observer.part('G losses'):
                 losses = module.generator_losses(made, locations)
             found |= self._update(losses, 'G', 'gh', observer, learn)
             self._require_grad_of_d(True)

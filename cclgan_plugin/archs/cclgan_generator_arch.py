@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from cclgan_plugin.archs.feature_levels import check_levels
 from cclgan_plugin.archs.init import init_weights
@@ -107,6 +108,8 @@ class CCLGANGenerator(nn.Module):
             neither 1 nor 3 or stands without ``residual``.
     """
 
+    #: While it learns, hold the inputs of stages and blocks alone, and compute the rest again on the way back.
+    checkpointing = False
     #: Height and width are padded to a multiple of this inside, and cropped back.
     size_multiple = 4
     #: Below this the reflecting pads of the stem and of the blocks have nothing to reflect.
@@ -181,9 +184,8 @@ class CCLGANGenerator(nn.Module):
         h, w = x.shape[-2:]
         x = self._enter(x)
         y = self._encode(x, features)
-        for block in self.blocks[1:]:
-            y = block(y)
-        y = self.out(self.up2(self.up1(y)))
+        for part in (*self.blocks[1:], self.up1, self.up2, self.out):
+            y = self._through(part, y)
         if self.residual:
             y = torch.clamp(x + y, -1, 1)
         return (y[..., :h, :w] + 1) / 2, {level: features[level] for level in check_levels(self, levels)}
@@ -222,11 +224,16 @@ class CCLGANGenerator(nn.Module):
         return pad_to_multiple(x * 2 - 1, self.size_multiple, self.min_padded_size)
 
     def _encode(self, x: Tensor, features: dict[str, Tensor], deepest: str = 'block1') -> Tensor:
-        y = self.stem(x)
+        y = self._through(self.stem, x)
         for name, stage in (('down1', self.down1), ('down2', self.down2)):
             features[name] = raw = stage.raw(y)
             if name == deepest:
                 return raw
-            y = stage.finish(raw)
-        features['block1'] = y = self.blocks[0](y)
+            y = self._through(stage.finish, raw)
+        features['block1'] = y = self._through(self.blocks[0], y)
         return y
+
+    def _through(self, part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(part, x, use_reentrant=False, preserve_rng_state=False)
+        return part(x)

@@ -13,6 +13,7 @@ from reference.samples import BLOCKS, DIM, WIDTH, TinyEncoder, image, make_nets
 from cclgan_plugin.archs import CCLGANDiscriminator, CCLGANGenerator, LCLHead
 from cclgan_plugin.losses import intra_ccl_loss
 from cclgan_plugin.models.step import CCLGANStep, Criteria
+from cclgan_plugin.models.step_modes import StepModes
 
 LCL = {'loss_weight': 2.0, 'temperature': 0.07, 'num_patches': 9, 'terms': ['translation', 'reconstruction']}
 INTRA = {'loss_weight': 1.0, 'anchors': ['reconstruction']}
@@ -85,7 +86,7 @@ def make_options(case):
     return {key: value for key, value in options.items() if value is not None}
 
 
-def build(options, batch_identity, monkeypatch):
+def build(options, modes, monkeypatch):
     """Our modules, and the same weights as plain state dicts for the reference."""
     torch.manual_seed(0)
     sides = ('',) if options.pop('one_sided', False) else ('', '_rain')
@@ -123,7 +124,7 @@ def build(options, batch_identity, monkeypatch):
         if f'{name}_opt' in options
     }
     states = {name: {k: v.clone() for k, v in net.named_parameters()} for name, net in nets.items()}
-    return CCLGANStep(nets, Criteria(**losses), batch_identity), states
+    return CCLGANStep(nets, Criteria(**losses), modes), states
 
 
 def train(step, options, batches):
@@ -181,7 +182,7 @@ def projections(step):
 @pytest.mark.parametrize('case', CASES)
 def test_losses_gradients_and_weights(case, batch, batch_identity, monkeypatch):
     options = make_options(case)
-    step, states = build(options, batch_identity, monkeypatch)
+    step, states = build(options, StepModes(batch_identity=batch_identity), monkeypatch)
     generator = torch.Generator().manual_seed(7)
     batches = []
     for i in range(3):
