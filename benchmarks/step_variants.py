@@ -26,6 +26,8 @@ class StepVariant(ABC):
     """
 
     optimizers: dict[str, torch.optim.Optimizer]
+    #: Of the locations of the next step.
+    location_seed = 2
 
     def __init__(self, recipe: Recipe) -> None:
         s = recipe.setting
@@ -36,9 +38,7 @@ class StepVariant(ABC):
         self.two_sided = bool(self.options['network_g_rain'])
         self.nets = self._build_nets()
         self.criteria = self._build_criteria()
-        self.module = CCLGANStep(
-            dict(self.nets.items()), self.criteria, recipe.mode.step_modes(self.device)
-        )
+        self.module = CCLGANStep(dict(self.nets.items()), self.criteria, recipe.mode.step_modes(self.device))
         generator = torch.Generator().manual_seed(1)
         shape = (2, s.batch, 3, s.size, s.size)
         images = torch.rand(shape, generator=generator).to(self.device)
@@ -107,8 +107,8 @@ class StepVariant(ABC):
         return flop_floor(self.criteria, self.two_sided, sizes)
 
     def draw_locations(self) -> Locations:
-        """The same ones for every variant and step."""
-        size, generator = self.recipe.setting.size, torch.Generator().manual_seed(2)
+        """The same ones for every variant."""
+        size, generator = self.recipe.setting.size, torch.Generator().manual_seed(self.location_seed)
         return self.module.draw_locations(size, size, generator).to(self.device)
 
     @abstractmethod

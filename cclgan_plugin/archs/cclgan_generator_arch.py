@@ -108,7 +108,7 @@ class CCLGANGenerator(nn.Module):
             neither 1 nor 3 or stands without ``residual``.
     """
 
-    #: While it learns, hold the inputs of stages and blocks alone, and compute the rest again on the way back.
+    #: While it learns, hold the inputs of stages and blocks alone and compute the rest again on the way back.
     checkpointing = False
     #: Height and width are padded to a multiple of this inside, and cropped back.
     size_multiple = 4

@@ -1,7 +1,8 @@
-"""Convolutions that, while their weights are frozen, keep nothing of their input for the backward pass.
+"""Convolutions that, while their weights are frozen, hold nothing of their input for the backward pass.
 
-PyTorch's own holds its input whether or not a gradient of the weights is asked for. Discriminators and semantic
-encoders are frozen while the generators learn, the kernels of blurs always: together a fifth of what a step held.
+PyTorch's own holds its input whether or not a gradient of the weights is asked for. Discriminators and
+semantic encoders are frozen while the generators learn, the kernels of blurs always: together a fifth of what
+a step held.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Memory formats of image batches, and stand-ins for tensors of which a backward pass needs the shape alone."""
+"""Memory formats of image batches, and stand-ins where a backward pass needs the shape of a tensor alone."""
 
 from __future__ import annotations
 

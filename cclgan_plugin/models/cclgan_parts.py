@@ -11,7 +11,7 @@ from basicsr.archs import build_network
 from basicsr.losses import build_loss
 from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
-from torch import nn
+from torch import Tensor, nn
 
 from cclgan_plugin.models.step import Criteria
 from cclgan_plugin.models.step_modes import StepModes, joins_identity
@@ -45,8 +45,10 @@ class CCLGANParts(SRModel):
 
     def model_to_device(self, net: nn.Module) -> nn.Module:
         """Move a network to the device, bare: gradients are averaged by training.distributed."""
-        last = self.opt.get('train', {}).get('channels_last', False)
-        return net.to(self.device, memory_format=torch.channels_last if last else torch.preserve_format)
+        net = net.to(self.device)
+        if self.opt.get('train', {}).get('channels_last'):
+            net.to(memory_format=torch.channels_last)
+        return net
 
     def step_modes(self) -> StepModes:
         """How the options want the step computed; sets ``precision``."""
@@ -125,6 +127,7 @@ class CCLGANParts(SRModel):
 
     def model_ema(self, decay: float = 0.999) -> None:
         """Move the averaged generator towards the current one."""
-        average, current = list(self.net_g_ema.parameters()), list(self.net_g.parameters())
+        average: list[Tensor] = list(self.net_g_ema.parameters())
+        current: list[Tensor] = list(self.net_g.parameters())
         with torch.no_grad():
             torch._foreach_lerp_(average, current, 1 - decay)

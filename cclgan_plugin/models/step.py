@@ -49,13 +49,17 @@ class Locations:
     inter: dict[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Locations:
-        """A copy on a device; from the CPU to a GPU without waiting for it."""
-
-        def move(levels: dict[str, Tensor]) -> dict[str, Tensor]:
-            pin = device.type == 'cuda'
-            return {k: (v.pin_memory() if pin else v).to(device, non_blocking=pin) for k, v in levels.items()}
-
-        return Locations({name: move(levels) for name, levels in self.lcl.items()}, move(self.inter))
+        """A copy on a device, in one transfer; from the CPU to a GPU without waiting for it."""
+        levels = [*self.lcl.values(), self.inter]
+        parts = [where for level in levels for where in level.values()]
+        if not parts:
+            return self
+        packed = torch.cat(parts)
+        if device.type == 'cuda':
+            packed = packed.pin_memory().to(device, non_blocking=True)
+        pieces = iter(packed.to(device).split([len(where) for where in parts]))
+        moved = [{name: next(pieces) for name in level} for level in levels]
+        return Locations(dict(zip(self.lcl, moved, strict=False)), moved[-1])
 
 
 @dataclass

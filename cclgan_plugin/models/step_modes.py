@@ -1,4 +1,4 @@
-"""How a training step is computed, as against what it computes: precision, memory format, compilation, memory."""
+"""How a training step is computed, as against what: precision, memory format, compilation, memory."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from cclgan_plugin.archs import CCLGANGenerator
 from cclgan_plugin.training.precision import Precision
 
-#: Methods through which the step enters the networks. ``forward`` is not among them: validation takes it, with
-#: images of every size, each of which would be compiled for.
+#: Methods through which the step enters the networks. ``forward`` is not among them: validation takes it,
+#: with images of every size, each of which would be compiled for.
 ENTRANCES = ('forward_features', 'encode', 'features_at')
 
 
@@ -46,7 +47,7 @@ class StepModes:
         for net in nets.values():
             if self.channels_last:
                 net.to(memory_format=torch.channels_last)
-            if hasattr(net, 'checkpointing'):
+            if isinstance(net, CCLGANGenerator):
                 net.checkpointing = self.checkpointing
             if self.compile:
                 self._compile(net)

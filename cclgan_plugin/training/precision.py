@@ -65,7 +65,7 @@ class Precision:
                 self.scaler(update).unscale_(optimizer)
 
     def step(self, optimizers: Iterable[torch.optim.Optimizer], update: str) -> None:
-        """Step the optimizers; under ``fp16`` one whose gradients overflowed is skipped, and the scale halved."""
+        """Step the optimizers; under ``fp16`` not those whose gradients overflowed, and halve the scale."""
         if not self.scales:
             for optimizer in optimizers:
                 optimizer.step()
