@@ -98,8 +98,8 @@ class AddedGradient:
             scale = loss_scale(self.model, output.device)
             total = torch.stack(list(losses.values())).sum() * scale
             to_output, *rest = torch.autograd.grad(total, [leaf, *direct, *heads], allow_unused=True)
-        self._add_to_generator(direct, rest[: len(direct)])
         self._add_to_heads(heads, rest[len(direct) :], scale)
+        self._add_to_generator(direct, rest[: len(direct)])
         self.losses = {name: loss.detach() for name, loss in losses.items()}
         return grad if to_output is None else grad + to_output.to(grad.dtype)
 
@@ -129,8 +129,8 @@ class AddedGradient:
             if averaged and bool(p.grad.count_nonzero()):
                 # It may have been averaged and sent back already, and would then overwrite what is added.
                 raise TrainingError(
-                    f'train.contrastive_opt.lcl.encoder: net_g cannot encode in several processes while {self._name} '
-                    'adds up gradients of several backward passes; take a frozen encoder'
+                    'train.contrastive_opt.lcl.encoder: in several processes net_g cannot encode, because '
+                    f'{self._name} adds up gradients of several backward passes; take a frozen encoder'
                 )
             p.grad += grad
 

@@ -46,7 +46,7 @@ def reason_against(name: str) -> str | None:
     """Why the losses cannot be added to a registered model, or None."""
     model = MODEL_REGISTRY.get(name)
     if name == 'ContrastiveModel':
-        return 'ContrastiveModel cannot be its own base; name the model that it is to build upon, such as SRModel'
+        return 'ContrastiveModel cannot be its own base; name the model to build upon, such as SRModel'
     if name == 'CCLGANModel':
         return 'CCLGANModel has these losses already, as train.lcl_opt, intra_ccl_opt and inter_ccl_opt'
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
@@ -54,5 +54,5 @@ def reason_against(name: str) -> str | None:
     if issubclass(model, VideoBaseModel):
         return f'{name} restores videos, and these losses compare single images'
     if issubclass(model, StyleGAN2Model):
-        return f'{name} makes images of noise, and these losses compare an output with its input and ground truth'
+        return f'{name} makes images of noise; these losses compare an output with its input and ground truth'
     return None

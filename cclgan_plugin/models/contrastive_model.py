@@ -23,7 +23,8 @@ from torch import nn
 from cclgan_plugin.errors import OptionError
 from cclgan_plugin.models.added_gradient import AddedGradient
 from cclgan_plugin.models.contrastive_base import find_base
-from cclgan_plugin.models.contrastive_parts import active_losses, build_terms, head_channels
+from cclgan_plugin.models.contrastive_dry_runs import head_channels
+from cclgan_plugin.models.contrastive_parts import active_losses, build_terms
 from cclgan_plugin.models.contrastive_terms import LCLTerm
 from cclgan_plugin.seeds import derive_seed
 from cclgan_plugin.training.distributed import broadcast_weights
@@ -50,7 +51,8 @@ class ContrastiveModel(BaseModel):
     net_h: nn.Module | None = None
 
     def __new__(cls, opt: dict[str, Any]) -> ContrastiveModel:
-        return super().__new__(_with_base(find_base(opt)) if cls is ContrastiveModel else cls)
+        base: Any = find_base(opt)
+        return super().__new__(_with_base(base) if cls is ContrastiveModel else cls)
 
     def __init__(self, opt: dict[str, Any]) -> None:
         self._is_set_up = False
@@ -143,5 +145,5 @@ class ContrastiveModel(BaseModel):
 
 
 @functools.cache
-def _with_base(base: type[BaseModel]) -> type[ContrastiveModel]:
+def _with_base(base: Any) -> type[ContrastiveModel]:
     return type(f'Contrastive{base.__name__}', (ContrastiveModel, base), {'__doc__': base.__doc__})

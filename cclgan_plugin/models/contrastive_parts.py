@@ -7,18 +7,16 @@ from typing import Any, TypeVar, cast
 
 import torch
 from basicsr.losses import build_loss
-from torch import Tensor, nn
+from torch import nn
 
-from cclgan_plugin.archs.dry_run import DryRun, dry_run
 from cclgan_plugin.archs.module_levels import ModuleLevels, level_channels, require_levels
 from cclgan_plugin.encoders import SemanticEncoder, build_encoder
-from cclgan_plugin.errors import OptionError, UserError, did_you_mean
+from cclgan_plugin.errors import OptionError, did_you_mean
 from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
+from cclgan_plugin.models.contrastive_dry_runs import OWN_ENCODER, WHERE, run_alone, training_images
 from cclgan_plugin.models.contrastive_terms import ContrastiveTerms, InterTerm, LCLTerm
 
-WHERE = 'train.contrastive_opt'
 LOSSES = {'intra_ccl': IntraCCLLoss, 'inter_ccl': InterCCLLoss, 'lcl': LCLLoss}
-OWN_ENCODER = 'net_g'
 
 Loss = TypeVar('Loss', IntraCCLLoss, InterCCLLoss, LCLLoss)
 
@@ -45,7 +43,7 @@ def active_losses(opt: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def build_terms(
     opt: Mapping[str, Any], net_g: nn.Module, net_d: nn.Module | None, device: torch.device
 ) -> ContrastiveTerms:
-    """Build the losses; LCL's head comes separately, from :func:`head_channels`.
+    """Build the losses; LCL's head comes separately.
 
     Args:
         opt: BasicSR's options of the run.
@@ -67,30 +65,6 @@ def build_terms(
     if 'lcl' in blocks:
         lcl = _build_lcl(opt, blocks['lcl'], net_g, device)
     return ContrastiveTerms(int(opt.get('manual_seed') or 0), intra, inter, lcl)
-
-
-def head_channels(term: LCLTerm, opt: Mapping[str, Any], device: torch.device) -> dict[str, int]:
-    """Channels of LCL's levels, by one dry run of who encodes.
-
-    Raises:
-        OptionError: a level is no feature map.
-    """
-    images = _images(opt, 'gt', device)
-    if isinstance(term.encoder, ModuleLevels):
-        net = term.encoder.net
-        images = _images(opt, 'lq', device)
-        channels = level_channels(net, _dry_run(net, images, f'{WHERE}.lcl.encoder', OWN_ENCODER))
-        return {level: channels[level] for level in term.encoder.levels}
-    with torch.no_grad():
-        features = dict(zip(term.encoder.layers, term.encoder(images), strict=True))
-    for level, x in features.items():
-        if x.dim() != 4:
-            raise OptionError(
-                f'{WHERE}.lcl.encoder: {type(term.encoder).__name__} gives one vector for an image '
-                f'({level}: {tuple(x.shape[1:])}), and LCL compares places; take VGG19Encoder, '
-                f'RegisteredEncoder or {OWN_ENCODER}'
-            )
-    return {level: x.shape[1] for level, x in features.items()}
 
 
 def _build(kind: type[Loss], name: str, block: Mapping[str, Any], device: torch.device) -> Loss:
@@ -117,7 +91,7 @@ def _build_inter(
             f'{opt.get("base_model_type")} has no net_d; take a model with one, such as SRGANModel, or leave '
             'this loss out'
         )
-    run = _dry_run(net_d, _images(opt, 'gt', device), here, 'net_d')
+    run = run_alone(net_d, training_images(opt, 'gt', device), here, 'net_d')
     require_levels(
         level_channels(net_d, run), loss.layers, f'{here}.layers', f'net_d ({type(net_d).__name__})'
     )
@@ -140,14 +114,14 @@ def _build_lcl(
             f'{here}.encoder: expected {OWN_ENCODER} or the options of a frozen encoder, got {encoder!r}'
         )
     loss = _build(LCLLoss, 'lcl', block, device)
-    images = _images(opt, 'lq', device)
-    run = _dry_run(net_g, images, f'{here}.encoder', OWN_ENCODER)
+    images = training_images(opt, 'lq', device)
+    run = run_alone(net_g, images, f'{here}.encoder', OWN_ENCODER)
     if run.output is None or run.output[-2:] != images.shape[-2:]:
         given = f'{images.shape[-1]} x {images.shape[-2]} pixels'
         made = f'{run.output[-1]} x {run.output[-2]}' if run.output else 'no single image'
         raise OptionError(
-            f'{here}.encoder: net_g makes {made} of {given}, so its output is no input of its own; an encoder '
-            'of both must keep the size (scale: 1). Take a frozen encoder, such as '
+            f'{here}.encoder: net_g makes {made} of {given}, so its output is no input of its own; an '
+            'encoder of both must keep the size (scale: 1). Take a frozen encoder, such as '
             '{type: VGG19Encoder, layers: [relu2_2, relu3_3]}'
         )
     name = f'net_g ({type(net_g).__name__})'
@@ -172,26 +146,3 @@ def _levels(net: nn.Module, levels: tuple[str, ...], where: str) -> ModuleLevels
         return ModuleLevels(net, levels)
     except OptionError as error:
         raise OptionError(f'{where}: {error}') from error
-
-
-def _images(opt: Mapping[str, Any], side: str, device: torch.device) -> Tensor:
-    """Two noisy images of the size of a training batch, for dry runs."""
-    train = (opt.get('datasets') or {}).get('train') or {}
-    size = int(train.get('gt_size') or opt.get('gt_size') or 128)
-    if side == 'lq':
-        size = max(size // int(opt.get('scale') or 1), 1)
-    channels = int((opt.get('network_g') or {}).get('num_in_ch') or 3)
-    return torch.rand(2, channels, size, size, generator=torch.Generator().manual_seed(0)).to(device)
-
-
-def _dry_run(net: nn.Module, images: Tensor, where: str, name: str) -> DryRun:
-    try:
-        return dry_run(net, images)
-    except UserError:
-        raise
-    except Exception as error:
-        # A stranger's forward: whatever it raises, the reason is the image.
-        raise OptionError(
-            f'{where}: {name} ({type(net).__name__}) does not run on an image alone '
-            f'{tuple(images.shape[1:])}: {type(error).__name__}: {error}'
-        ) from error

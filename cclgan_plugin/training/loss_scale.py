@@ -27,8 +27,8 @@ def find_scaler(owner: Any) -> torch.amp.GradScaler | None:
     found = of_generator if len(scalers) > 1 else scalers
     if len(scalers) > 1 and len(found) != 1:
         raise OptionError(
-            f'base_model_type: {type(owner).__name__} has several gradient scalers ({", ".join(scalers)}), and '
-            'their names do not tell which one scales the loss of the generator; one of them should end with _g'
+            f'base_model_type: {type(owner).__name__} has several gradient scalers ({", ".join(scalers)}); '
+            'their names do not tell which one scales the loss of the generator; one should end with _g'
         )
     return next(iter(found.values()), None)
 
