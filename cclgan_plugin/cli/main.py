@@ -35,6 +35,7 @@ class Command:
 COMMANDS = (
     Command('train', 'train a model', 'cclgan_plugin.cli.train', parses_alone=True),
     Command('test', 'run a trained model on images', 'cclgan_plugin.cli.test', parses_alone=True),
+    Command('layers', "show a network's feature levels", 'cclgan_plugin.cli.layers', parses_alone=True),
     Command('data', 'make training and test images', 'cclgan_plugin.cli.data', parses_alone=False),
 )
 
