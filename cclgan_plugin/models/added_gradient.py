@@ -46,7 +46,7 @@ class AddedGradient:
         self._seen: Recording | None = None
         self._iteration = 0
         self._active = self._stepped = self._heads_wait = False
-        self._serial = 0
+        self._serial = self._added = 0
         model.optimizer_g.register_step_post_hook(self._after_step)
 
     @contextmanager
@@ -56,7 +56,7 @@ class AddedGradient:
         Raises:
             TrainingError: the model has stepped on a gradient that never passed through ``output``.
         """
-        self._iteration, self._stepped, self.losses, self._serial = number, False, {}, 0
+        self._iteration, self._stepped, self.losses, self._serial, self._added = number, False, {}, 0, 0
         with self.terms.recording() as self._seen:
             self._active = True
             try:
@@ -85,6 +85,7 @@ class AddedGradient:
         if serial != self._serial or not self._active:
             return None
         self._serial += 1  # a second backward pass through the same output adds nothing
+        self._added += 1
         if output._version != version:
             raise TrainingError(
                 f'base_model_type: {self._name} changes its output in place, so its gradient is not known'
@@ -94,7 +95,7 @@ class AddedGradient:
         leaf = output.requires_grad_()
         with torch.enable_grad():
             with autocast:
-                losses = self.terms.losses(leaf, gt, lq, (self._iteration, serial), self._seen)
+                losses = self.terms.losses(leaf, gt, lq, (self._iteration, self._added), self._seen)
             scale = loss_scale(self.model, output.device)
             total = torch.stack(list(losses.values())).sum() * scale
             to_output, *rest = torch.autograd.grad(total, [leaf, *direct, *heads], allow_unused=True)

@@ -49,7 +49,7 @@ def step(opt: dict[str, Any], name: str) -> dict[str, Tensor]:
     """The gradients of the generator and the heads after one iteration."""
     model = in_double(build(opt))
     feed(model, name)
-    # BasicSR forgets the gradient at the start of the next iteration; that of the heads is gone after the step.
+    # BasicSR forgets the gradient at the start of the next iteration; that of the heads is gone at once.
     heads: dict[str, Tensor] = {}
     if getattr(model, 'net_h', None) is not None:
         take = model.optimizer_h.step
