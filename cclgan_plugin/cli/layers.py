@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from cclgan_plugin.cli.pipeline import check_options_file
+from cclgan_plugin.options.arguments import add_plugin_argument
+
 _EXAMPLES = """examples:
   basicsr layers -opt options/contrastive_srmodel_rain800.yml
   basicsr layers -opt options/contrastive_srgan_x4.yml --size 96
@@ -40,8 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         metavar='KEY:KEY=VALUE',
         help='override options',
     )
-    from cclgan_plugin.cli.pipeline import check_options_file
-
+    add_plugin_argument(parser)
     parser.set_defaults(run=run, check=check_options_file)
 
 

@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.check(args)
         from cclgan_plugin.cli.plugins import load_plugins
 
-        load_plugins()
+        load_plugins(getattr(args, 'plugin', ()))
         return args.run(args)
     except SystemExit as stop:
         # From argparse: 0 after --help and --version, 2 after its own message.
