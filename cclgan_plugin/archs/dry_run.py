@@ -35,7 +35,7 @@ class DryRun:
 
     Attributes:
         modules: every module inside the network, in its own order.
-        output: shape of the network's output; None if it is anything but one tensor.
+        output: shape of the network's output; of several stages, the last one's; None if there is no tensor.
     """
 
     modules: tuple[ModuleOutput, ...]
@@ -54,8 +54,15 @@ def dry_run(net: nn.Module, x: Tensor) -> DryRun:
     def note(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
         shapes.setdefault(name, tuple(output.shape) if isinstance(output, Tensor) else None)
 
+    images: list[tuple[int, ...]] = []
+
+    def note_output(module: nn.Module, inputs: Any, output: Any) -> None:
+        outputs = output if isinstance(output, (list, tuple)) else [output]
+        images.extend(tuple(one.shape) for one in outputs if isinstance(one, Tensor))
+
     named = dict(net.named_modules())
     handles = [module.register_forward_hook(partial(note, name)) for name, module in named.items()]
+    handles.append(net.register_forward_hook(note_output))
     try:
         with torch.no_grad(), torch.random.fork_rng([x.device] if x.is_cuda else []):
             run_untouched(net, x)
@@ -68,4 +75,4 @@ def dry_run(net: nn.Module, x: Tensor) -> DryRun:
         # Attention has maps too, of windows of images.
         is_map = shape is not None and len(shape) == 4 and shape[0] == len(x)
         found.append(ModuleOutput(name, type(module).__name__, shape, is_map))
-    return DryRun(tuple(found[1:]), shapes.get(''))
+    return DryRun(tuple(found[1:]), images[-1] if images else None)

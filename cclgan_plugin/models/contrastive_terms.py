@@ -23,6 +23,7 @@ from cclgan_plugin.archs.module_levels import ModuleLevels, Recording
 from cclgan_plugin.archs.precision import at_least_float32
 from cclgan_plugin.archs.sampling import draw_levels
 from cclgan_plugin.encoders import SemanticEncoder
+from cclgan_plugin.errors import TrainingError
 from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
 from cclgan_plugin.seeds import derive_seed
 
@@ -170,5 +171,11 @@ class ContrastiveTerms:
             with torch.no_grad():
                 keys = dict(zip(encoder.layers, encoder(resized), strict=True))
             queries = dict(zip(encoder.layers, encoder(output), strict=True))
+        for level, query in queries.items():
+            if query.shape != keys[level].shape:
+                raise TrainingError(
+                    f'train.contrastive_opt.lcl: at "{level}" the output has features {tuple(query.shape)} and the '
+                    f'input {tuple(keys[level].shape)}; their places cannot be compared'
+                )
         locations = term.loss.draw(queries, self._generator('lcl', draw))
         return term.loss(queries, keys, locations, term.head, term.head)

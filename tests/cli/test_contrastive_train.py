@@ -84,6 +84,59 @@ def test_every_example_is_tested() -> None:
     assert sorted(path.name for path in (ROOT / 'options').glob('contrastive_*.yml')) == sorted(SHRUNK)
 
 
+FOREIGN = """
+import torch
+from basicsr.models.sr_model import SRModel
+from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
+
+
+@ARCH_REGISTRY.register()
+class TwoStageNet(torch.nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.first = torch.nn.Sequential(torch.nn.Conv2d(3, width, 3, padding=1), torch.nn.ReLU(True))
+        self.stage1 = torch.nn.Conv2d(width, 3, 1)
+        self.stage2 = torch.nn.Conv2d(width, 3, 3, padding=1)
+
+    def forward(self, x):
+        y = self.first(x)
+        return [self.stage1(y) + x, self.stage2(y) + x] if self.training else self.stage2(y) + x
+
+
+@MODEL_REGISTRY.register()
+class TwoStageModel(SRModel):
+    def optimize_parameters(self, current_iter):
+        self.optimizer_g.zero_grad()
+        predictions = self.net_g(self.lq)
+        self.output = predictions[-1]
+        loss = sum(self.cri_pix(p, self.gt) for p in predictions)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net_g.parameters(), 0.01)
+        self.optimizer_g.step()
+        self.log_dict = self.reduce_loss_dict({'l_stages': loss})
+"""
+
+
+def test_a_model_of_an_installed_plugin_is_built_upon(tmp_path: Path) -> None:
+    """Found by its entry point; its loss is made of a list, its gradient is clipped before the step."""
+    metadata = tmp_path / 'foreign-1.0.dist-info'
+    metadata.mkdir()
+    (metadata / 'METADATA').write_text('Metadata-Version: 2.1\nName: foreign\nVersion: 1.0\n')
+    (metadata / 'entry_points.txt').write_text('[basicsr.plugins]\nforeign = foreign\n')
+    (tmp_path / 'foreign.py').write_text(FOREIGN)
+    shrink('contrastive_srmodel_rain800.yml', tmp_path)
+    network = 'network_g={_delete_: true, type: TwoStageNet, width: 4}'
+    layers = 'train:contrastive_opt:lcl:layers=[first.0, stage1]'
+    forced = ['base_model_type=TwoStageModel', network, layers]
+    result = basicsr('train', '-opt', 'tiny.yml', '--force_yml', *forced, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    for loss in ('l_stages', 'l_intra_ccl', 'l_lcl'):
+        assert f' {loss}: ' in result.stderr
+    head = torch.load(tmp_path / 'experiments/tiny/models/net_h_latest.pth', weights_only=True)['params']
+    assert head['mlps.first/0.0.weight'].shape == (256, 4)
+    assert head['mlps.stage1.0.weight'].shape == (256, 3)
+
+
 def test_an_interrupted_run_goes_on_with_its_heads(tmp_path: Path) -> None:
     """``--auto_resume`` takes weights and optimizer of the heads from where they were saved."""
     shrink('contrastive_srmodel_rain800.yml', tmp_path)

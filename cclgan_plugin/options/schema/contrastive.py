@@ -36,7 +36,9 @@ class ContrastiveInterOptions(Options):
 
     type: Literal['InterCCLLoss'] = option('inter-cycle contrastive loss')
     loss_weight: Weight = option('factor of this loss; 0 = off', 1.0)
-    layers: Layers = option('feature levels of net_d: names that `basicsr layers` shows')
+    layers: Layers = option(
+        'feature levels of net_d: names that `basicsr layers` shows', ['image', 'conv2', 'conv3']
+    )
     num_patches: Whole = option('locations drawn per image and level', 64, ge=1)
     projection: Literal['none', 'fixed'] = option(
         'compare the features themselves, or after a fixed random projection', 'none'
@@ -58,7 +60,9 @@ class ContrastiveLCLOptions(Options):
         'net_g (scale 1 only; with heads that are trained), or the options of a frozen encoder', 'net_g'
     )
     layers: Layers | None = option(
-        'feature levels of net_g: names that `basicsr layers` shows; a frozen encoder names its own', None
+        'feature levels of net_g: names that `basicsr layers` shows (~ = down1, down2, block1, of '
+        'CCLGANGenerator); a frozen encoder names its own',
+        None,
     )
     temperature: float = option('of the soft-max; lower is stricter', 0.07, gt=0)
     num_patches: Whole = option('locations drawn per image and level', 256, ge=2)
