@@ -174,8 +174,8 @@ class ContrastiveTerms:
         for level, query in queries.items():
             if query.shape != keys[level].shape:
                 raise TrainingError(
-                    f'train.contrastive_opt.lcl: at "{level}" the output has features {tuple(query.shape)} and the '
-                    f'input {tuple(keys[level].shape)}; their places cannot be compared'
+                    f'train.contrastive_opt.lcl: the output has features {tuple(query.shape)} at "{level}", '
+                    f'the input {tuple(keys[level].shape)}; their places cannot be compared'
                 )
         locations = term.loss.draw(queries, self._generator('lcl', draw))
         return term.loss(queries, keys, locations, term.head, term.head)
