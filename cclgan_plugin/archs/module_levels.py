@@ -108,12 +108,19 @@ class ModuleLevels:
         self.modules = {level: named[level] for level in hooked}
         self._encoding = False
 
-    def encode(self, x: Tensor) -> dict[str, Tensor]:
-        """Feature maps ``(N, C, h, w)`` by level of images ``(N, 3, H, W)``, with gradient; what lies behind
-        the last level is not computed.
+    def encode(self, x: Tensor, weights: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Feature maps by level, with gradient; what lies behind the last level is not computed.
+
+        Args:
+            x: images ``(N, 3, H, W)``.
+            weights: in the place of the network's, see :func:`~cclgan_plugin.archs.untouched.own_weights`.
+
+        Returns:
+            ``(N, C, h, w)`` for each level.
         """
         if self.declared:
-            return cast(Any, self.net).encode(x, self.levels)
+            inner = {f'net.{name}': weight for name, weight in (weights or {}).items()}
+            return run_untouched(_Encoding(self.net, self.levels), x, inner)
         found: dict[str, Tensor] = {IMAGE: x} if IMAGE in self.levels else {}
 
         def keep(name: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
@@ -126,7 +133,7 @@ class ModuleLevels:
         self._encoding = True
         try:
             if self.modules:
-                run_untouched(self.net, x)
+                run_untouched(self.net, x, weights)
         except _AllCaptured:
             pass
         finally:
@@ -161,6 +168,17 @@ class ModuleLevels:
         finally:
             for handle in handles:
                 handle.remove()
+
+
+class _Encoding(nn.Module):
+    """``net.encode`` as the forward pass of a module."""
+
+    def __init__(self, net: nn.Module, levels: tuple[str, ...]) -> None:
+        super().__init__()
+        self.net, self.levels = net, levels
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return cast(Any, self.net).encode(x, self.levels)
 
 
 def _declared(net: nn.Module) -> dict[str, int]:

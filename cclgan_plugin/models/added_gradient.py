@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cclgan_plugin.archs.module_levels import Recording
+from cclgan_plugin.archs.untouched import own_weights
 from cclgan_plugin.errors import TrainingError
 from cclgan_plugin.models.contrastive_terms import ContrastiveTerms
 from cclgan_plugin.training.distributed import average_gradients
@@ -91,18 +92,20 @@ class AddedGradient:
                 f'base_model_type: {self._name} changes its output in place, so its gradient is not known'
             )
         lq, gt = self._images(output)
-        direct, heads = self.terms.direct_parameters(), self.terms.head_parameters()
-        leaf = output.requires_grad_()
+        net = self.terms.own_encoder()
+        weights = own_weights(net, trained=True) if net is not None else {}
+        heads = self._take_from_heads()
+        leaf, scale = output.requires_grad_(), loss_scale(self.model, output.device)
         with torch.enable_grad():
             with autocast:
-                losses = self.terms.losses(leaf, gt, lq, (self._iteration, self._added), self._seen)
-            scale = loss_scale(self.model, output.device)
-            total = torch.stack(list(losses.values())).sum() * scale
-            to_output, *rest = torch.autograd.grad(total, [leaf, *direct, *heads], allow_unused=True)
-        self._add_to_heads(heads, rest[len(direct) :], scale)
-        self._add_to_generator(direct, rest[: len(direct)])
+                draw = (self._iteration, self._added)
+                losses = self.terms.losses(leaf, gt, lq, draw, self._seen, weights)
+            (torch.stack(list(losses.values())).sum() * scale).backward()
+        self._give_to_heads(heads, scale)
+        if net is not None:
+            self._add_to_generator(net, weights)
         self.losses = {name: loss.detach() for name, loss in losses.items()}
-        return grad if to_output is None else grad + to_output.to(grad.dtype)
+        return grad if leaf.grad is None else grad + leaf.grad.to(grad.dtype)
 
     def _images(self, output: Tensor) -> tuple[Tensor, Tensor]:
         missing = [name for name in ('lq', 'gt') if not isinstance(getattr(self.model, name, None), Tensor)]
@@ -119,13 +122,14 @@ class AddedGradient:
             )
         return lq, gt
 
-    def _add_to_generator(self, parameters: list[Any], grads: list[Any]) -> None:
+    def _add_to_generator(self, net: nn.Module, weights: Mapping[str, Tensor]) -> None:
         averaged = isinstance(self.model.net_g, DistributedDataParallel)
-        for p, grad in zip(parameters, grads, strict=True):
+        for name, p in net.named_parameters():
+            grad = weights[name].grad
             if grad is None:
                 continue
             if p.grad is None:
-                p.grad = grad.clone()
+                p.grad = grad
                 continue
             if averaged and bool(p.grad.count_nonzero()):
                 # It may have been averaged and sent back already, and would then overwrite what is added.
@@ -135,13 +139,22 @@ class AddedGradient:
                 )
             p.grad += grad
 
-    def _add_to_heads(self, parameters: list[Any], grads: list[Any], scale: Tensor) -> None:
+    def _take_from_heads(self) -> list[Tensor | None]:
+        """The heads' gradients of earlier backward passes of the same step; their ``grad`` is then empty."""
+        heads = self.terms.head_parameters()
         if self._heads_wait and self._is_cleared():
             self._clear_heads()  # of a step that was not taken, e.g. because its gradient overflowed
-        for p, grad in zip(parameters, grads, strict=True):
-            if grad is not None:
-                p.grad = grad / scale if p.grad is None else p.grad + grad / scale
-        self._heads_wait = bool(parameters)
+        earlier = [p.grad for p in heads]
+        for p in heads:
+            p.grad = None
+        return earlier
+
+    def _give_to_heads(self, earlier: list[Tensor | None], scale: Tensor) -> None:
+        heads = self.terms.head_parameters()
+        for p, before in zip(heads, earlier, strict=True):
+            if p.grad is not None:
+                p.grad = p.grad / scale if before is None else before + p.grad / scale
+        self._heads_wait = bool(heads)
 
     def _is_cleared(self) -> bool:
         grads = [p.grad for group in self.model.optimizer_g.param_groups for p in group['params']]

@@ -11,7 +11,7 @@ Equations: method of arXiv 2407.11750, with the paired ground truth in the place
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from cclgan_plugin.archs.module_levels import ModuleLevels, Recording
 from cclgan_plugin.archs.precision import at_least_float32
 from cclgan_plugin.archs.sampling import draw_levels
+from cclgan_plugin.archs.untouched import own_weights
 from cclgan_plugin.encoders import SemanticEncoder
 from cclgan_plugin.errors import TrainingError
 from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
@@ -95,18 +96,24 @@ class ContrastiveTerms:
         with self.lcl.encoder.recording() as seen:
             yield seen
 
-    def direct_parameters(self) -> list[nn.Parameter]:
-        """Weights of the generator that the losses reach otherwise than through its output."""
+    def own_encoder(self) -> nn.Module | None:
+        """The generator, if the losses reach its weights otherwise than through its output too."""
         if self.lcl is None or not isinstance(self.lcl.encoder, ModuleLevels):
-            return []
-        return [p for p in self.lcl.encoder.net.parameters() if p.requires_grad]
+            return None
+        return self.lcl.encoder.net
 
     def head_parameters(self) -> list[nn.Parameter]:
         """Weights that no other loss trains."""
         return list(self.lcl.head.parameters()) if self.lcl is not None and self.lcl.head is not None else []
 
     def losses(
-        self, output: Tensor, gt: Tensor, lq: Tensor, draw: tuple[int, ...], seen: Recording | None = None
+        self,
+        output: Tensor,
+        gt: Tensor,
+        lq: Tensor,
+        draw: tuple[int, ...],
+        seen: Recording | None = None,
+        weights: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """The losses of one batch, weights included.
 
@@ -117,6 +124,7 @@ class ContrastiveTerms:
             draw: what the locations are drawn for: the iteration, and further counters if there are several
                 draws in it.
             seen: what :meth:`recording` has seen, perhaps of ``lq``.
+            weights: of :meth:`own_encoder`, in the place of its own for the queries.
 
         Returns:
             Scalars: ``l_intra_ccl``, ``l_inter_ccl``, ``l_lcl``, as far as there are.
@@ -129,7 +137,7 @@ class ContrastiveTerms:
         if self.inter is not None:
             losses['l_inter_ccl'] = self._inter(self.inter, output, gt, resized, draw)
         if self.lcl is not None:
-            losses['l_lcl'] = self._lcl(self.lcl, output, lq, resized, draw, seen)
+            losses['l_lcl'] = self._lcl(self.lcl, output, lq, resized, draw, seen, weights)
         return losses
 
     def _generator(self, purpose: str, draw: tuple[int, ...]) -> Generator:
@@ -139,7 +147,8 @@ class ContrastiveTerms:
         self, term: InterTerm, output: Tensor, gt: Tensor, lq: Tensor, draw: tuple[int, ...]
     ) -> Tensor:
         loss = term.loss
-        anchor = term.levels.encode(output)
+        constants = own_weights(term.levels.net, trained=False)
+        anchor = term.levels.encode(output, constants)
         # One by one: batch norm must not mix real and generated images, as BasicSR's GANs do not either.
         with torch.no_grad():
             positive, negative = term.levels.encode(gt), term.levels.encode(lq)
@@ -159,6 +168,7 @@ class ContrastiveTerms:
         resized: Tensor,
         draw: tuple[int, ...],
         seen: Recording | None,
+        weights: Mapping[str, Tensor] | None,
     ) -> Tensor:
         encoder = term.encoder
         if isinstance(encoder, ModuleLevels):
@@ -166,7 +176,7 @@ class ContrastiveTerms:
             if keys is None:
                 with torch.no_grad():
                     keys = encoder.encode(lq)
-            queries = encoder.encode(output)
+            queries = encoder.encode(output, weights)
         else:
             with torch.no_grad():
                 keys = dict(zip(encoder.layers, encoder(resized), strict=True))
