@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import yaml
+
 README = Path(__file__).parents[1] / 'README.md'
 
 
@@ -12,6 +14,34 @@ def test_the_python_example_runs(capsys):
     block = re.search(r'<!-- example: [^>]*-->\n```python\n(.*?)```', README.read_text(), re.DOTALL)
     exec(compile(block.group(1), 'README.md', 'exec'), {})
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_the_plain_pytorch_example_trains_in_twenty_odd_lines(capsys):
+    block = re.search(r'<!-- plain PyTorch: [^>]*-->\n```python\n(.*?)```', README.read_text(), re.DOTALL)
+    code = block.group(1)
+    assert 'basicsr' not in code
+    assert len(code.splitlines()) <= 25
+    exec(compile(code, 'README.md', 'exec'), {})
+    losses = [float(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(losses) == 3
+
+
+def test_the_lines_for_another_model_are_valid(tmp_path):
+    """Put into a plain SRGANModel configuration they pass the check of all options."""
+    from cclgan_plugin.options.check import check_options
+    from cclgan_plugin.options.inherit import load_options
+
+    block = re.search(
+        r"## CCLGAN's losses in another model.*?```yaml\n(.*?)```", README.read_text(), re.DOTALL
+    )
+    plain = yaml.safe_load((README.parent / 'options/contrastive_srgan_x4.yml').read_text())
+    plain['model_type'] = plain.pop('base_model_type')
+    del plain['train']['contrastive_opt']
+    (tmp_path / 'plain.yml').write_text(yaml.safe_dump(plain))
+    assert 'contrastive_opt' not in check_options(load_options(tmp_path / 'plain.yml'))['train']
+    (tmp_path / 'a.yml').write_text(f'_base_: plain.yml\n{block.group(1)}')
+    losses = check_options(load_options(tmp_path / 'a.yml'))['train']['contrastive_opt']
+    assert set(losses) == {'intra_ccl', 'inter_ccl', 'lcl'}
 
 
 def test_every_file_it_names_exists():

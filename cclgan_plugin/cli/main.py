@@ -35,6 +35,7 @@ class Command:
 COMMANDS = (
     Command('train', 'train a model', 'cclgan_plugin.cli.train', parses_alone=True),
     Command('test', 'run a trained model on images', 'cclgan_plugin.cli.test', parses_alone=True),
+    Command('layers', "show a network's feature levels", 'cclgan_plugin.cli.layers', parses_alone=True),
     Command('data', 'make training and test images', 'cclgan_plugin.cli.data', parses_alone=False),
 )
 
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.check(args)
         from cclgan_plugin.cli.plugins import load_plugins
 
-        load_plugins()
+        load_plugins(getattr(args, 'plugin', ()))
         return args.run(args)
     except SystemExit as stop:
         # From argparse: 0 after --help and --version, 2 after its own message.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 
 import cclgan_plugin
@@ -14,7 +16,7 @@ class PluginError(UserError):
     """An installed plugin cannot be imported."""
 
 
-def load_plugins() -> list[str]:
+def load_plugins(further: Iterable[str] = ()) -> list[str]:
     """Load this plugin and every other one that is installed, once each, so that their parts are registered.
 
     A package becomes a plugin by an entry point of the group ``basicsr.plugins`` that names a module::
@@ -22,8 +24,12 @@ def load_plugins() -> list[str]:
         [project.entry-points."basicsr.plugins"]
         my_plugin = "my_package"
 
+    Args:
+        further: packages without such an entry point, by the names under which they are imported.
+
     Returns:
-        The names of the entry points, in the order in which they were loaded; ours is first.
+        The names of the entry points, in the order in which they were loaded, then the further packages; ours
+        is first.
 
     Raises:
         PluginError: one of them fails, with its name, its distribution and the cause.
@@ -34,7 +40,20 @@ def load_plugins() -> list[str]:
         if entry.value not in loaded:
             _load(entry)
             loaded[entry.value] = entry.name
+    for module in further:
+        if module not in loaded:
+            _import(module)
+            loaded[module] = module
     return list(loaded.values())
+
+
+def _import(module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        raise PluginError(
+            f'--plugin {module}: cannot be imported: {type(error).__name__}: {error}'
+        ) from error
 
 
 def _load(entry: EntryPoint) -> None:

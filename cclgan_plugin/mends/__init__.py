@@ -20,6 +20,8 @@ AFTER_IMPORT = (
     'log_files',
     'experiment_folders',
     'device_choice',
+    'degradation_device',
+    'filter_layout',
     'slurm_start',
     'distributed_start',
     'ddp_wrapping',

@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--debug', action='store_true', help='validate and save every 8 iterations, in a folder debug_NAME'
     )
+    add_plugin_argument(parser)
     # Given by older launchers; torchrun says it in the environment.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument(
@@ -42,6 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         metavar='KEY:KEY=VALUE',
         help='override options, e.g. train:ema_decay=0.999; the value is YAML, null switches something off',
+    )
+
+
+def add_plugin_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--plugin``, for packages that register parts with BasicSR and say so to nobody."""
+    parser.add_argument(
+        '--plugin',
+        action='append',
+        default=[],
+        metavar='PACKAGE',
+        help='import an installed package that registers parts with BasicSR; may be given several times',
     )
 
 

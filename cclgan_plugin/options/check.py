@@ -9,14 +9,16 @@ from cclgan_plugin.options import registered
 from cclgan_plugin.options.inherit import LoadedOptions
 from cclgan_plugin.options.problems import Problem, raise_problems, shown
 from cclgan_plugin.options.rules import RULES
+from cclgan_plugin.options.rules_contrastive import CONTRASTIVE_RULES, with_heads
 from cclgan_plugin.options.rules_networks import NETWORK_RULES
 from cclgan_plugin.options.rules_run import RUN_RULES
-from cclgan_plugin.options.schema import CCLGANOptions, OtherOptions
+from cclgan_plugin.options.schema import CCLGANOptions, ContrastiveOptions, OtherOptions
 from cclgan_plugin.options.schema.groups import LoggerOptions
 from cclgan_plugin.options.spelling import near_misspelling
 from cclgan_plugin.options.walk import Walk
 
 OURS = 'CCLGANModel'
+CONTRASTIVE = 'ContrastiveModel'
 
 
 def check_options(loaded: LoadedOptions, is_train: bool = True) -> dict[str, Any]:
@@ -42,15 +44,25 @@ def check_options(loaded: LoadedOptions, is_train: bool = True) -> dict[str, Any
         raise_problems([_wrong_model(model_type)], loaded)
     assert isinstance(model_type, str)
     ours = model_type == OURS
-    walk = Walk(model_type, strict=ours)
-    options = walk.map(CCLGANOptions if ours else OtherOptions, loaded.values, (), fill=ours)
+    contrastive = model_type == CONTRASTIVE
+    walk = Walk(_whose(loaded.values), strict=ours)
+    other = ContrastiveOptions if contrastive else OtherOptions
+    options = walk.map(CCLGANOptions if ours else other, loaded.values, (), fill=ours)
     if not ours:
-        _check_further_blocks(walk, loaded.values, options)
+        _check_further_blocks(walk, loaded.values, options, other)
     raise_problems(walk.problems, loaded)
 
-    rules = (*RULES, *NETWORK_RULES, *RUN_RULES) if ours else RULES
-    raise_problems([problem for rule in rules for problem in rule(options, is_train)], loaded)
+    further = (*NETWORK_RULES, *RUN_RULES) if ours else CONTRASTIVE_RULES if contrastive else ()
+    raise_problems([problem for rule in (*RULES, *further) for problem in rule(options, is_train)], loaded)
+    if contrastive:
+        options = with_heads(options, is_train)
     return _leave_out_unused(options) if ours else _complete(options, is_train)
+
+
+def _whose(values: dict[str, Any]) -> str:
+    """The model whose code reads the options."""
+    base = values.get('base_model_type')
+    return base if values['model_type'] == CONTRASTIVE and isinstance(base, str) else values['model_type']
 
 
 def _wrong_model(model_type: Any) -> Problem:
@@ -64,16 +76,18 @@ def _wrong_model(model_type: Any) -> Problem:
     )
 
 
-def _check_further_blocks(walk: Walk, values: dict[str, Any], options: dict[str, Any]) -> None:
+def _check_further_blocks(
+    walk: Walk, values: dict[str, Any], options: dict[str, Any], schema: type[OtherOptions]
+) -> None:
     """Networks, optimizers and losses that some BasicSR models have beside the usual ones."""
     for key, value in values.items():
-        if key.startswith('network_') and key not in OtherOptions.model_fields and isinstance(value, dict):
+        if key.startswith('network_') and key not in schema.model_fields and isinstance(value, dict):
             options[key] = walk.block('arch', value, (key,))
     train = values.get('train')
     for key, value in train.items() if isinstance(train, dict) else ():
         if (
             not isinstance(value, dict)
-            or key in OtherOptions.train_fields()
+            or key in schema.train_fields()
             or not isinstance(value.get('type'), str)
         ):
             continue

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from cclgan_plugin.options.editor_schema import editor_schema
-from cclgan_plugin.options.schema import BLOCKS, BlockOf, CCLGANOptions, Options
+from cclgan_plugin.options.schema import BLOCKS, CLOSED, BlockOf, CCLGANOptions, Options
 from cclgan_plugin.options.schema.datasets import IOBackendOptions
 from cclgan_plugin.options.schema.groups import (
     DistOptions,
@@ -54,6 +54,11 @@ def options_table() -> str:
             parts.append(_section(f'`type: {name}`', model))
             if name == 'UnpairedImageDataset':
                 parts.append(_section('`io_backend`', IOBackendOptions))
+    titles = ('', '.intra_ccl', '.inter_ccl', '.lcl')
+    parts += [
+        _section(f'`train.contrastive_opt{title}` (ContrastiveModel)', model)
+        for title, model in zip(titles, CLOSED, strict=True)
+    ]
     return '\n\n'.join(parts) + '\n'
 
 

@@ -7,7 +7,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from cclgan_plugin.options.inherit import BASE_KEY, DELETE_KEY
-from cclgan_plugin.options.schema import BLOCKS, BlockOf, CCLGANOptions, Kind, OtherOptions
+from cclgan_plugin.options.schema import (
+    BLOCKS,
+    BlockOf,
+    CCLGANOptions,
+    ContrastiveOptions,
+    Kind,
+    OtherOptions,
+)
 
 _TEXT: dict[str, Any] = {'type': 'string'}
 
@@ -19,18 +26,22 @@ def editor_schema() -> dict[str, Any]:
     for the check at the start of a run to say. Without ``model_type``, CCLGANModel is taken.
     """
     definitions: dict[str, Any] = {}
-    models: list[type[BaseModel]] = [CCLGANOptions, OtherOptions, *BLOCKS.values()]
+    models: list[type[BaseModel]] = [CCLGANOptions, ContrastiveOptions, OtherOptions, *BLOCKS.values()]
     for model in models:
         _define(model, definitions)
     for kind in sorted({kind for kind, _ in BLOCKS}):
         definitions[f'{kind} block'] = _any_block(kind)
     _relax(definitions)
+    own = {'const': 'net_g', 'description': 'the generator itself'}
+    lcl = definitions['ContrastiveLCLOptions']['properties']
+    lcl['encoder'] = {'anyOf': [own, *lcl['encoder'].pop('anyOf')], **lcl['encoder']}
     # Other models may read more than is known here.
-    for name in ('OtherOptions', '_OtherTrainOptions'):
+    for name in ('OtherOptions', 'OtherTrainOptions', 'ContrastiveOptions', 'ContrastiveTrainOptions'):
         definitions[name]['additionalProperties'] = True
     for key in ('datasets', 'path', 'val', 'logger', 'dist_params'):
-        definitions['OtherOptions']['properties'][key] = {'type': ['object', 'null']}
-    for root in ('CCLGANOptions', 'OtherOptions'):
+        for root in ('OtherOptions', 'ContrastiveOptions'):
+            definitions[root]['properties'][key] = {'type': ['object', 'null']}
+    for root in ('CCLGANOptions', 'ContrastiveOptions', 'OtherOptions'):
         files = {'anyOf': [_TEXT, {'type': 'array', 'items': _TEXT}]}
         definitions[root]['properties'][BASE_KEY] = files | {'description': 'file(s) to start from'}
     return {
@@ -39,7 +50,11 @@ def editor_schema() -> dict[str, Any]:
         'type': 'object',
         'if': {'properties': {'model_type': {'const': 'CCLGANModel'}}},
         'then': {'$ref': '#/$defs/CCLGANOptions'},
-        'else': {'$ref': '#/$defs/OtherOptions'},
+        'else': {
+            'if': {'properties': {'model_type': {'const': 'ContrastiveModel'}}, 'required': ['model_type']},
+            'then': {'$ref': '#/$defs/ContrastiveOptions'},
+            'else': {'$ref': '#/$defs/OtherOptions'},
+        },
         '$defs': dict(sorted(definitions.items())),
     }
 

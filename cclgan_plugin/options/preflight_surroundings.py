@@ -44,11 +44,17 @@ def check_encoders(opt: dict[str, Any]) -> None:
         WeightsError: they are not.
         OptionError: an encoder refuses its options.
     """
-    intra = (opt.get('train') or {}).get('intra_ccl_opt')
-    if not opt['is_train'] or not intra or 'encoder' not in intra:
+    train = opt.get('train') or {}
+    added = train.get('contrastive_opt') if opt.get('model_type') == 'ContrastiveModel' else None
+    losses = [train.get('intra_ccl_opt'), *(added or {}).values()]
+    if not opt['is_train']:
         return
     from cclgan_plugin.encoders import build_encoder
 
-    encoders = intra['encoder']
-    for encoder in encoders if isinstance(encoders, list) else [encoders]:
-        build_encoder(encoder).check()
+    for loss in losses:
+        if not isinstance(loss, dict) or loss.get('loss_weight', 1.0) == 0:
+            continue
+        encoders = loss.get('encoder')
+        for encoder in encoders if isinstance(encoders, list) else [encoders]:
+            if isinstance(encoder, dict):  # LCL may also say "net_g", and a loss may have none
+                build_encoder(encoder).check()

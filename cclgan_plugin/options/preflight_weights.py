@@ -105,8 +105,8 @@ def _expected_shapes(opt: dict[str, Any], name: str) -> Shapes | None:
     """The tensors of a network as described; None if it cannot be built without memory."""
     supplied = {}
     if opt[f'network_{name}']['type'] == 'LCLHead':
-        if not opt.get('train'):
-            return None
+        if not opt.get('train') or opt['model_type'] != 'CCLGANModel':
+            return None  # the channels of other networks' modules are known once these have run
         channels = build_blank(opt['network_g']).feature_channels
         layers = opt['train']['lcl_opt'].get('layers', list(channels))
         supplied = {'channels': {layer: channels[layer] for layer in layers}}

@@ -12,7 +12,7 @@ from cclgan_plugin.errors import did_you_mean
 from cclgan_plugin.options import registered
 from cclgan_plugin.options.place import KeyPath
 from cclgan_plugin.options.problems import Problem, of_validation, shown
-from cclgan_plugin.options.schema import BLOCKS, BlockOf, Kind, Options
+from cclgan_plugin.options.schema import BLOCKS, CLOSED, BlockOf, Kind, Options
 from cclgan_plugin.options.spelling import near_misspelling
 
 #: Types that get their schema's defaults filled in: those that read their options map without defaults, and
@@ -176,6 +176,8 @@ def _known_part(schema: type[Options], values: dict[str, Any]) -> dict[str, Any]
 
 def _always_closed(schema: type[Options]) -> bool:
     """A block that is passed to a constructor as keyword arguments; a stray key would only fail later."""
+    if schema in CLOSED:
+        return True
     kinds = {kind for (kind, _), model in BLOCKS.items() if model is schema}
     return bool(kinds) and not kinds & {'dataset', 'metric'}
 

@@ -162,7 +162,10 @@ def test_wrong_values(tiny: Path, check: Any, forced: str, message: str) -> None
             'model_type=CCLGANModle',
             'there is no model "CCLGANModle". Did you mean "CCLGANModel"? A model is one of: ',
         ),
-        ('model_type=null', 'model_type: this key is missing; models are CCLGANModel, EDVRModel, '),
+        (
+            'model_type=null',
+            'model_type: this key is missing; models are CCLGANModel, ContrastiveModel, EDVRModel, ',
+        ),
         (
             'network_g:type=CCLGANGenrator',
             'there is no arch "CCLGANGenrator". Did you mean "CCLGANGenerator"?',

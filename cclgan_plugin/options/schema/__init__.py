@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cclgan_plugin.options.schema import datasets, encoders, losses, metrics, networks, optimisation
 from cclgan_plugin.options.schema.common import BlockOf, Kind, Options
+from cclgan_plugin.options.schema.contrastive import CLOSED, ContrastiveOptions
 from cclgan_plugin.options.schema.root import CCLGANOptions, OtherOptions
 
 #: The schema of every ``type:`` that has one, by kind and name. Others are checked against their signature.
@@ -37,4 +38,13 @@ BLOCKS: dict[tuple[Kind, str], type[Options]] = {
     ('metric', 'calculate_niqe'): metrics.NIQEOptions,
 }
 
-__all__ = ['BLOCKS', 'BlockOf', 'CCLGANOptions', 'Kind', 'Options', 'OtherOptions']
+__all__ = [
+    'BLOCKS',
+    'CLOSED',
+    'BlockOf',
+    'CCLGANOptions',
+    'ContrastiveOptions',
+    'Kind',
+    'Options',
+    'OtherOptions',
+]

@@ -89,7 +89,7 @@ class CCLGANOptions(Options):
     dist_params: DistOptions = option('several processes', default_factory=DistOptions)
 
 
-class _OtherTrainOptions(Options):
+class OtherTrainOptions(Options):
     """``train`` of another BasicSR model: what most of them read."""
 
     total_iter: Whole = option('training steps', ge=1)
@@ -127,13 +127,13 @@ class OtherOptions(Options):
     network_g: Annotated[dict[str, Any] | None, BlockOf('arch')] = option('the generator', None)
     network_d: Annotated[dict[str, Any] | None, BlockOf('arch')] = option('the discriminator', None)
     path: PathOptions = option('files and folders', default_factory=PathOptions)  # type: ignore[valid-type]
-    train: _OtherTrainOptions | None = option('training; not needed for a test', None)
+    train: OtherTrainOptions | None = option('training; not needed for a test', None)
     val: ValOptions | None = option('validation or test; ~ = none', None)
     logger: LoggerOptions = option('logs and checkpoints', default_factory=LoggerOptions)
     dist_params: DistOptions = option('several processes', default_factory=DistOptions)
     find_unused_parameters: bool = option("DistributedDataParallel's argument", False)
 
-    @staticmethod
-    def train_fields() -> frozenset[str]:
+    @classmethod
+    def train_fields(cls) -> frozenset[str]:
         """The keys of ``train`` that are known here."""
-        return frozenset(_OtherTrainOptions.model_fields)
+        return frozenset(OtherTrainOptions.model_fields)

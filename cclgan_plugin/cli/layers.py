@@ -1,0 +1,63 @@
+"""``basicsr layers``: the feature levels of the networks of an options file."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from cclgan_plugin.cli.pipeline import check_options_file
+from cclgan_plugin.options.arguments import add_plugin_argument
+
+_EXAMPLES = """examples:
+  basicsr layers -opt options/contrastive_srmodel_rain800.yml
+  basicsr layers -opt options/contrastive_srgan_x4.yml --size 96
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Add the command ``layers``."""
+    parser = subparsers.add_parser(
+        'layers',
+        help="show a network's feature levels",
+        description='Show the modules of network_g and network_d of an options file with the shapes of\n'
+        'their outputs. The names marked with * are feature levels that "layers:" of a loss can name.',
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        '-opt', '--opt', type=str, required=True, metavar='FILE', help='the options file (.yml)'
+    )
+    parser.add_argument(
+        '--size',
+        type=int,
+        default=None,
+        metavar='PIXELS',
+        help='side of the square image that the generator gets (default: that of the training crops)',
+    )
+    parser.add_argument(
+        '--force_yml',
+        '--force-yml',
+        nargs='+',
+        default=None,
+        metavar='KEY:KEY=VALUE',
+        help='override options',
+    )
+    add_plugin_argument(parser)
+    parser.set_defaults(run=run, check=check_options_file)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a table for each network; 0 = done.
+
+    Raises:
+        OptionError: the file describes no such network, or one that does not run on an image.
+    """
+    from cclgan_plugin.options.force import force_options
+    from cclgan_plugin.options.inherit import load_options
+    from cclgan_plugin.options.network_layers import network_layers
+
+    loaded = force_options(load_options(args.opt), args.force_yml or [])
+    for table in network_layers(loaded, args.size):
+        print(table)
+    return 0

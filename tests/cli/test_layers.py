@@ -1,0 +1,62 @@
+"""``basicsr layers``: names to choose from, with the shapes that they stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_run import ROOT, basicsr
+
+from cclgan_plugin.cli.main import main
+
+
+def test_generator_and_discriminator_are_shown_with_shapes() -> None:
+    result = basicsr(
+        *('layers', '-opt', 'options/contrastive_srgan_x4.yml'),
+        *('--force_yml', 'network_g:num_feat=4', 'network_g:num_block=2', 'network_d:num_feat=4'),
+        cwd=ROOT,
+    )
+    assert result.returncode == 0, result.stderr
+    lines = [' '.join(line.split()) for line in result.stdout.splitlines()]
+    generator, discriminator = (i for i, line in enumerate(lines) if line.startswith('network_'))
+    assert lines[generator] == 'network_g: MSRResNet, image 3 x 32 x 32 -> 3 x 128 x 128'
+    assert lines[discriminator] == 'network_d: VGGStyleDiscriminator, image 3 x 128 x 128 -> 1'
+    assert '* body.1 ResidualBlockNoBN 4 x 32 x 32' in lines[generator:discriminator]
+    assert '* upconv1 Conv2d 16 x 32 x 32' in lines[generator:discriminator]
+    assert '* conv1_0 Conv2d 8 x 64 x 64' in lines[discriminator:]
+    # No map comes out of a linear layer, so no loss can take it.
+    assert 'linear1 Linear 100' in lines[discriminator:]
+
+
+def test_levels_that_a_network_declares_are_shown_too(capsys: pytest.CaptureFixture[str]) -> None:
+    small = [
+        '--size',
+        '32',
+        '--force_yml',
+        'network_g:width=4',
+        'network_d:width=4',
+        'network_g:num_blocks=1',
+    ]
+    assert main(['layers', '-opt', str(ROOT / 'options/train_cclgan.yml'), *small]) == 0
+    shown = [' '.join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert '* block1 level 16' in shown
+    assert '* image level 3' in shown
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ('name: x', 'there is neither network_g nor network_d'),
+        ('network_g: {type: RRDBNte}', 'there is no arch "RRDBNte". Did you mean "RRDBNet"?'),
+        (
+            'network_d: {type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4}\ngt_size: 40',
+            'network_d (VGGStyleDiscriminator) does not run on an image of 40 x 40 pixels',
+        ),
+    ],
+)
+def test_what_has_no_levels_is_an_error(
+    content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'a.yml').write_text(content)
+    assert main(['layers', '-opt', str(tmp_path / 'a.yml')]) == 2
+    assert message in capsys.readouterr().err

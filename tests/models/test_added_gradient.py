@@ -1,0 +1,284 @@
+"""The added gradient reaches the generator exactly once, however a base model calls its backward pass."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from basicsr.models.sr_model import SRModel
+from basicsr.utils.registry import MODEL_REGISTRY
+from contrastive_runs import batch, build, contrastive_options, losses_for
+
+from cclgan_plugin.errors import OptionError
+
+
+class Ways(SRModel):
+    """Takes the same step as SRModel in other ways, as models of other packages do."""
+
+    way = 'plain'
+    factor = 1.0
+
+    def init_training_settings(self) -> None:
+        super().init_training_settings()
+        self.scaler = torch.amp.GradScaler('cpu', init_scale=self.opt.get('scale_of_loss', 1.0))
+
+    def optimize_parameters(self, current_iter: int) -> None:
+        self.optimizer_g.zero_grad(set_to_none=self.way != 'zeros')
+        getattr(self, f'_{self.way}')()
+        self.log_dict = {}
+
+    def _loss(self, output: Any) -> Any:
+        return self.cri_pix(output, self.gt)
+
+    def _plain(self) -> None:
+        self.output = self.net_g(self.lq)
+        self._loss(self.output).backward()
+        self.optimizer_g.step()
+
+    _zeros = _plain
+
+    def _local_name(self) -> None:
+        """NAFNet's way: the loss is made of a list that also holds the output."""
+        predictions = [self.net_g(self.lq)]
+        self.output = predictions[-1]
+        sum(self._loss(p) for p in predictions).backward()
+        self.optimizer_g.step()
+
+    def _cropped(self) -> None:
+        """The output is a view of what the network gave, and is set twice."""
+        self.output = self.net_g(torch.nn.functional.pad(self.lq, (0, 4, 0, 4)))
+        self.output = self.output[..., :-4, :-4]
+        self._loss(self.output).backward()
+        self.optimizer_g.step()
+
+    def _unrelated_crop(self) -> None:
+        self.output = self.net_g(torch.nn.functional.pad(self.lq, (0, 4, 0, 4)))[..., :-4, :-4]
+        self._loss(self.output).backward()
+        self.optimizer_g.step()
+
+    def _two_passes(self) -> None:
+        """Half of the loss at a time, over one graph."""
+        self.output = self.net_g(self.lq)
+        loss = 0.5 * self._loss(self.output)
+        loss.backward(retain_graph=True)
+        loss.backward()
+        self.optimizer_g.step()
+
+    def _detached_after(self) -> None:
+        output = self.net_g(self.lq)
+        self.output = output
+        loss = self._loss(output)
+        self.output = self.output.detach()
+        loss.backward()
+        self.optimizer_g.step()
+
+    def _scaled(self) -> None:
+        self.output = self.net_g(self.lq)
+        self.scaler.scale(self._loss(self.output) * self.factor).backward()
+        self.scaler.step(self.optimizer_g)
+        self.scaler.update()
+
+    def _mixed(self) -> None:
+        with torch.autocast('cpu', torch.bfloat16):
+            self.output = self.net_g(self.lq)
+            loss = self._loss(self.output)
+        loss.backward()
+        self.optimizer_g.step()
+
+    def _halves(self) -> None:
+        """Gradient accumulation: one step for two backward passes of one image each."""
+        lq, gt = self.lq, self.gt
+        for i in range(2):
+            self.lq, self.gt = lq[i : i + 1], gt[i : i + 1]
+            self.output = self.net_g(self.lq)
+            (0.5 * self._loss(self.output)).backward()
+        self.optimizer_g.step()
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'Ways', Ways)
+
+
+@pytest.fixture
+def in_float64() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def model_of(way: str, **further: Any) -> Any:
+    opt = contrastive_options('SRModel', **losses_for('SRModel')) | {'base_model_type': 'Ways'} | further
+    opt['network_h'] = {'type': 'LCLHead', 'dim': 8}
+    # Plain descent: Adam would hide a gradient that is too large by a factor.
+    opt['train'] |= {'optim_g': {'type': 'SGD', 'lr': 0.1}, 'optim_h': {'type': 'SGD', 'lr': 0.1}}
+    model = build(copy.deepcopy(opt))
+    model.way = way
+    return model
+
+
+def weights_after(model: Any, steps: int = 2) -> dict[str, torch.Tensor]:
+    for iteration in range(1, steps + 1):
+        data = batch('SRModel', iteration, 32, torch.get_default_dtype())
+        model.lq, model.gt = data['lq'], data['gt']
+        model.optimize_parameters(iteration)
+    nets = {'g': model.net_g, 'h': model.net_h}
+    return {f'{n}.{k}': v.detach().clone() for n, net in nets.items() for k, v in net.state_dict().items()}
+
+
+def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-10, atol=1e-13, msg=key)
+
+
+@pytest.mark.parametrize('way', ['zeros', 'local_name', 'two_passes', 'detached_after'])
+def test_every_way_to_the_same_step_ends_in_the_same_weights(way: str, in_float64: None) -> None:
+    assert_same(weights_after(model_of(way)), weights_after(model_of('plain')))
+
+
+def test_an_output_that_is_set_twice_counts_once(in_float64: None) -> None:
+    assert_same(weights_after(model_of('cropped')), weights_after(model_of('unrelated_crop')))
+
+
+@pytest.mark.parametrize('scale', [1024.0, 2.0**-8])
+def test_a_scaled_loss_is_met_by_a_scaled_gradient(scale: float, in_float64: None) -> None:
+    scaled = weights_after(model_of('scaled', scale_of_loss=scale))
+    assert_same(scaled, weights_after(model_of('plain')))
+
+
+def test_a_step_that_overflows_is_skipped_by_the_heads_too(in_float64: None) -> None:
+    model = model_of('scaled', scale_of_loss=4.0)
+    model.factor = float('inf')
+    before = weights_after(model, 0)
+    assert_same(weights_after(model, 1), before)
+    # The next step holds nothing of the one that was skipped.
+    model.factor = 1.0
+    expected = model_of('plain')
+    assert_same(weights_after(model, 1), weights_after(expected, 1))
+
+
+def test_of_several_scalers_one_is_the_generator_s(in_float64: None) -> None:
+    model = model_of('scaled', scale_of_loss=8.0)
+    model.scaler_d = torch.amp.GradScaler('cpu', init_scale=2.0)
+    with pytest.raises(OptionError, match=r'several gradient scalers \(scaler, scaler_d\)'):
+        weights_after(model, 1)
+    model = model_of('scaled', scale_of_loss=8.0)
+    model.scaler_g, model.scaler_d = model.scaler, torch.amp.GradScaler('cpu', init_scale=2.0)
+    del model.scaler
+    model._scaled = lambda: _scaled_by(model)
+    assert_same(weights_after(model, 1), weights_after(model_of('plain'), 1))
+
+
+def _scaled_by(model: Any) -> None:
+    model.output = model.net_g(model.lq)
+    model.scaler_g.scale(model._loss(model.output)).backward()
+    model.scaler_g.step(model.optimizer_g)
+
+
+def test_under_autocast_the_losses_run_in_its_precision_and_stay_near() -> None:
+    """bfloat16 keeps 8 bits: the same direction, not the same numbers."""
+    start = weights_after(model_of('plain'), 0)
+    mixed, exact = (weights_after(model_of(way), 1) for way in ('mixed', 'plain'))
+    for net in 'gh':
+        moves = [
+            torch.cat([(end[k] - start[k]).flatten() for k in start if k.startswith(f'{net}.')])
+            for end in (mixed, exact)
+        ]
+        assert all(move.norm() > 0 for move in moves)
+        assert torch.nn.functional.cosine_similarity(*moves, dim=0) > 0.95
+
+
+def test_accumulated_gradients_step_once(in_float64: None) -> None:
+    """Each half draws its own locations, so only what needs none can be compared with the whole batch."""
+    model = model_of('halves')
+    stepped = []
+    step = model.optimizer_h.step
+    model.optimizer_h.step = lambda: (
+        stepped.append([p.grad.norm() for p in model.net_h.parameters()]) or step()
+    )
+    weights_after(model, 2)
+    assert len(stepped) == 2
+    opt = contrastive_options('SRModel', intra_ccl=losses_for('SRModel')['intra_ccl'])
+    opt |= {'base_model_type': 'Ways'}
+    ends = []
+    for way, factor in (('plain', 1.0), ('halves', 0.5)):
+        changed = copy.deepcopy(opt)
+        changed['train']['optim_g'] = {'type': 'SGD', 'lr': 0.1}
+        changed['train']['contrastive_opt']['intra_ccl']['loss_weight'] *= factor
+        model = build(changed)
+        model.way, model.net_h = way, torch.nn.Identity()
+        ends.append(weights_after(model, 2))
+    assert_same(ends[1], ends[0])
+
+
+PROGRAM = """
+import sys
+import torch, torch.distributed as dist
+import cclgan_plugin
+from contrastive_runs import build, contrastive_options, losses_for, batch
+
+rank, name, unused = int(sys.argv[1]), sys.argv[2], sys.argv[3] == 'unused'
+torch.set_default_dtype(torch.float64)
+world = 2 if rank >= 0 else 1
+if world == 2:
+    dist.init_process_group('gloo', init_method='file://' + sys.argv[5], rank=rank, world_size=2)
+opt = contrastive_options(name, **losses_for(name))
+opt['network_h'] = {'type': 'LCLHead', 'dim': 8}
+opt['train'] |= {f'optim_{g}': {'type': 'SGD', 'lr': 0.05} for g in 'gdh'}
+opt['train']['ema_decay'] = 0
+opt |= {'dist': world == 2, 'rank': max(rank, 0), 'world_size': world, 'find_unused_parameters': unused}
+# As BasicSR does it: each rank draws from a seed of its own.
+model = build(opt, seed=max(rank, 0))
+assert type(model.net_g).__name__ == ('DistributedDataParallel' if world == 2 else type(model.net_g).__name__)
+if world == 2 and unused and name == 'SRModel':
+    # Levels are found in the bare module, whatever is around it.
+    assert model.contrastive.terms.lcl.encoder.net is model.net_g.module
+for iteration in (1, 2, 3):
+    data = batch(name, iteration, 32, torch.float64)
+    if world == 2:
+        data = {key: value[rank : rank + 1] for key, value in data.items()}
+    model.feed_data(data)
+    model.optimize_parameters(iteration)
+if rank <= 0:
+    nets = {'g': model.get_bare_model(model.net_g), 'h': model.net_h}
+    if hasattr(model, 'net_d'):
+        nets['d'] = model.get_bare_model(model.net_d)
+    torch.save({f'{n}.{k}': v for n, net in nets.items() for k, v in net.state_dict().items()}, sys.argv[4])
+    torch.save(dict(model.log_dict), sys.argv[4] + '.log')
+if world == 2:
+    dist.barrier()
+    dist.destroy_process_group()
+"""
+
+
+@pytest.mark.parametrize(('name', 'unused'), [('SRModel', 'unused'), ('SRGANModel', 'used')])
+def test_two_processes_learn_what_one_learns_from_both_images(name: str, unused: str, tmp_path: Path) -> None:
+    """Real processes under gloo; gradients of the generator, the heads and the discriminator."""
+    tests = Path(__file__).parents[1]
+    program = tmp_path / 'program.py'
+    program.write_text(PROGRAM)
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': f'{tests.parent}:{tests}'}
+
+    def start(rank: int, file: str) -> subprocess.Popen[str]:
+        arguments = [str(rank), name, unused, str(tmp_path / file), str(tmp_path / 'meet')]
+        return subprocess.Popen(
+            [sys.executable, str(program), *arguments], env=environment, stderr=subprocess.PIPE, text=True
+        )
+
+    for processes in ([start(-1, 'one')], [start(0, 'two'), start(1, 'two')]):
+        for process in processes:
+            _, errors = process.communicate(timeout=300)
+            assert process.returncode == 0, errors
+    one, two = (torch.load(tmp_path / file) for file in ('one', 'two'))
+    assert one.keys() == two.keys()
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value, rtol=1e-9, atol=1e-11, msg=key)
+    logs = [torch.load(tmp_path / f'{file}.log') for file in ('one', 'two')]
+    assert logs[0] == pytest.approx(logs[1], rel=1e-9)

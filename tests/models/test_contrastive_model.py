@@ -1,0 +1,260 @@
+"""ContrastiveModel: any model of BasicSR that restores single images, as it is, plus the losses."""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from basicsr.archs.rrdbnet_arch import RRDBNet
+from basicsr.models.sr_model import SRModel
+from basicsr.utils.registry import MODEL_REGISTRY
+from contrastive_runs import (
+    GANS,
+    HIFACE_D,
+    MODELS,
+    VGG,
+    batch,
+    build,
+    contrastive_options,
+    losses_for,
+    plain_options,
+    train,
+    weights,
+)
+
+from cclgan_plugin.errors import OptionError, TrainingError, WeightsError
+from cclgan_plugin.models import ContrastiveModel
+
+LOGS = {'intra_ccl': 'l_intra_ccl', 'inter_ccl': 'l_inter_ccl', 'lcl': 'l_lcl'}
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_three_steps_train_every_network_and_log_every_loss(name: str) -> None:
+    losses = losses_for(name)
+    model = build(contrastive_options(name, **losses))
+    assert isinstance(model, ContrastiveModel)
+    assert isinstance(model, MODEL_REGISTRY.get(name))
+    before = weights(model)
+    train(model, name)
+    logged = {'l_g_gan', 'l_d_real', 'l_d_fake'} if name in GANS else {'l_pix'}
+    assert {*logged, *(LOGS[loss] for loss in losses)} <= set(model.get_current_log())
+    after = weights(model)
+    for network in {key.partition('.')[0] for key in before}:
+        assert any(not torch.equal(before[k], after[k]) for k in before if k.startswith(f'{network}.')), (
+            network
+        )
+    assert all(torch.isfinite(value).all() for value in after.values())
+    # The heads follow the scheduler of the others.
+    assert len(model.schedulers) == len(model.optimizers) == 1 + (name in GANS) + (model.net_h is not None)
+    assert [group['lr'] for o in model.optimizers for group in o.param_groups] == [5e-4] * len(
+        model.optimizers
+    )
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_losses_of_weight_0_leave_every_bit_of_the_base_model(name: str) -> None:
+    plain, added = build(plain_options(name)), build(contrastive_options(name, **losses_for(name, 0.0)))
+    for model in (plain, added):
+        train(model, name)
+    expected, found = weights(plain), weights(added)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
+    assert plain.get_current_log() == added.get_current_log()
+    assert len(added.optimizers) == len(plain.optimizers)
+
+
+@pytest.mark.parametrize('name', ['SRModel', 'SRGANModel'])
+def test_a_resumed_run_ends_in_the_same_bits(name: str, tmp_path: Any) -> None:
+    opt = contrastive_options(name, tmp_path, **losses_for(name))
+    opt['train']['ema_decay'] = 0  # BasicSR reads it anew from params_ema, as a plain run does
+    opt['network_h'] = {'type': 'LCLHead', 'dim': 8}
+    whole = build(copy.deepcopy(opt))
+    train(whole, name, 4)
+    first = build(copy.deepcopy(opt))
+    train(first, name, 2)
+    first.save(0, 2)
+    assert (tmp_path / 'net_h_2.pth').is_file()
+    state = torch.load(tmp_path / '2.state', weights_only=True)
+    opt['path'] |= {'resume_state': str(tmp_path / '2.state')}
+    opt['path'] |= {
+        f'pretrain_network_{n}': str(tmp_path / f'net_{n}_2.pth') for n in 'gd' if n == 'g' or name in GANS
+    }
+    second = build(opt, seed=5)
+    second.resume_training(state)
+    train(second, name, 2, first=3)
+    expected, found = weights(whole), weights(second)
+    assert expected.keys() == found.keys()
+    assert any(key.startswith('net_h') for key in expected)
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
+    (tmp_path / 'net_h_2.pth').unlink()
+    with pytest.raises((WeightsError, FileNotFoundError), match='net_h_2'):
+        build(opt)
+
+
+def test_iterations_without_a_generator_step_compute_and_log_nothing() -> None:
+    """``net_d_iters`` and ``net_d_init_iters``."""
+    opt = contrastive_options('SRGANModel', **losses_for('SRGANModel'))
+    opt['train'] |= {'net_d_iters': 2, 'net_d_init_iters': 2}
+    opt['network_h'] = {'type': 'LCLHead', 'dim': 8}
+    model = build(opt)
+    seen = []
+    compute = model.contrastive.terms.losses
+    model.contrastive.terms.losses = lambda *args: seen.append(model.contrastive._iteration) or compute(*args)
+    logged, heads = [], [weights(model)]
+    for iteration in range(1, 7):
+        train(model, 'SRGANModel', 1, iteration)
+        logged.append('l_lcl' in model.get_current_log())
+        heads.append(weights(model))
+    assert seen == [4, 6]
+    assert logged == [False, False, False, True, False, True]
+    key = next(key for key in heads[0] if key.startswith('net_h'))
+    changed = [not torch.equal(a[key], b[key]) for a, b in pairwise(heads)]
+    assert changed == logged
+
+
+def test_the_discriminator_notices_nothing() -> None:
+    """Its gradient in the first step, its statistics and power iterations are the plain model's."""
+    for name in ('SRGANModel', 'ESRGANModel'):
+        losses = {'inter_ccl': losses_for(name, 50.0)['inter_ccl']}
+        models = [build(plain_options(name)), build(contrastive_options(name, **losses))]
+        for model in models:
+            train(model, name, 1)
+        plain, added = models
+        assert weights(plain)['net_g.conv_first.weight'].ne(weights(added)['net_g.conv_first.weight']).any()
+        for key, value in plain.net_d.state_dict().items():
+            assert torch.equal(value, added.net_d.state_dict()[key]), key
+        for a, b in zip(plain.net_d.parameters(), added.net_d.parameters(), strict=True):
+            assert torch.equal(a.grad, b.grad)
+
+
+def test_the_generator_runs_once_and_encodes_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are taken from the base's own forward pass; queries stop at the deepest level."""
+    runs: dict[str, int] = {}
+    for part in ('conv_first', 'body', 'conv_last'):
+        runs[part] = 0
+    model = build(contrastive_options('SRModel', lcl=losses_for('SRModel')['lcl']))
+    for part in runs:
+        module = getattr(model.net_g, part)
+        module.register_forward_pre_hook(lambda m, x, part=part: runs.__setitem__(part, runs[part] + 1))
+    train(model, 'SRModel', 1)
+    assert runs == {'conv_first': 2, 'body': 2, 'conv_last': 1}
+    assert not model.net_g._forward_hooks
+    assert not model.net_g._forward_pre_hooks
+
+
+@pytest.mark.parametrize('encoder', ['net_g', 'frozen'])
+def test_the_frozen_encoders_and_the_heads_stay_out_of_the_generator_s_checkpoint(encoder: str) -> None:
+    losses = losses_for('SRModel')
+    if encoder == 'frozen':
+        losses['lcl'] = {'type': 'LCLLoss', 'encoder': VGG, 'num_patches': 8}
+    model = build(contrastive_options('SRModel', **losses))
+    assert model.net_g.state_dict().keys() == build(plain_options('SRModel')).net_g.state_dict().keys()
+    assert (model.net_h is None) == (encoder == 'frozen')
+
+
+def test_a_model_in_a_test_is_the_base_model() -> None:
+    opt = contrastive_options('SRModel') | {'is_train': False}
+    model = build(opt)
+    assert isinstance(model, SRModel)
+    model.feed_data(batch('SRModel', 1))
+    model.test()
+    assert model.output.shape == (2, 3, *model.lq.shape[2:])
+
+
+LCL = {'type': 'LCLLoss', 'encoder': 'net_g', 'layers': ['body.1']}
+INTER = {'type': 'InterCCLLoss', 'layers': ['conv1']}
+IMPOSSIBLE = [
+    ('SRModel', {'inter_ccl': INTER}, r'train\.contrastive_opt\.inter_ccl: .*SRModel has no net_d'),
+    (
+        'ESRGANModel',
+        {'inter_ccl': {**INTER, 'layers': ['conv11']}},
+        r'inter_ccl\.layers: .*no feature level "conv11"\. Did you mean "conv1"\? It has: .*conv0, conv1',
+    ),
+    (
+        'SRModel',
+        {'lcl': {**LCL, 'layers': ['bdoy.1']}},
+        r'lcl\.layers: net_g \(RRDBNet\) has no feature level "bdoy\.1"\. .*"body\.1"\?.*conv_first',
+    ),
+    ('SRGANModel', {'lcl': LCL}, r'lcl\.encoder: net_g makes 32 x 32 of 8 x 8 pixels.*frozen encoder'),
+    ('HiFaceGANModel', {'inter_ccl': INTER}, r'inter_ccl: net_d \(HiFaceGANDiscriminator\) does not run on'),
+    ('SRModel', {'lcl': {**LCL, 'encoder': 'net_d'}}, r"lcl\.encoder: expected net_g or .*got 'net_d'"),
+    (
+        'SRModel',
+        {'lcl': {**LCL, 'encoder': VGG, 'layers': ['relu9']}},
+        r'lcl\.layers: .*not the layers of the encoder',
+    ),
+    (
+        'SRModel',
+        {'lcl': {'type': 'LCLLoss', 'encoder': {**VGG, 'weight': 2.0}}},
+        r'lcl\.encoder: LCL takes the mean .* reads no weight',
+    ),
+    ('SRModel', {'lcl': INTER}, r'lcl\.type: expected LCLLoss'),
+    ('SRModel', {'lcl': {**LCL, 'temprature': 1}}, r'contrastive_opt\.lcl: .*temprature'),
+    ('SRModel', {'lcll': LCL}, r'unknown loss "lcll"\. Did you mean "lcl"\?'),
+]
+
+
+@pytest.mark.parametrize(('name', 'losses', 'message'), IMPOSSIBLE)
+def test_what_cannot_be_is_refused_when_the_model_is_built(name: str, losses: Any, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        build(contrastive_options(name, **losses))
+
+
+@pytest.mark.parametrize(
+    ('base', 'message'),
+    [
+        ('SRGANmodel', 'there is no model "SRGANmodel". Did you mean "SRGANModel"?'),
+        ('ContrastiveModel', 'cannot be its own base'),
+        ('CCLGANModel', 'has these losses already'),
+        ('EDVRModel', 'restores videos'),
+        ('VideoGANModel', 'restores videos'),
+        ('StyleGAN2Model', 'makes images of noise'),
+        (None, 'this key is missing'),
+    ],
+)
+def test_bases_that_restore_no_single_images_are_refused(base: str | None, message: str) -> None:
+    opt = contrastive_options('SRModel', **losses_for('SRModel')) | {'base_model_type': base}
+    with pytest.raises(OptionError) as raised:
+        build(opt)
+    assert str(raised.value).startswith('base_model_type: ')
+    assert message in str(raised.value)
+
+
+class Elsewhere(SRModel):
+    """Trains its generator without ever saying what its output is."""
+
+    def optimize_parameters(self, current_iter: int) -> None:
+        self.optimizer_g.zero_grad()
+        self.cri_pix(self.net_g(self.lq), self.gt).backward()
+        self.optimizer_g.step()
+        self.log_dict = {}
+
+
+class InPlace(SRModel):
+    """Clamps its output after it has shown it."""
+
+    def optimize_parameters(self, current_iter: int) -> None:
+        self.optimizer_g.zero_grad()
+        self.output = self.net_g(self.lq)
+        self.output.clamp_(0, 1)
+        self.cri_pix(self.output, self.gt).backward()
+
+
+@pytest.mark.parametrize(('base', 'message'), [(Elsewhere, 'not through self.output'), (InPlace, 'in place')])
+def test_a_model_that_passes_the_losses_by_is_stopped(
+    base: type, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is silently left unlearned."""
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'Strange', base)
+    opt = contrastive_options('SRModel', **losses_for('SRModel')) | {'base_model_type': 'Strange'}
+    with pytest.raises(TrainingError, match=message):
+        train(build(opt), 'SRModel', 1)
+
+
+def test_the_network_of_the_tests_has_what_their_options_name() -> None:
+    """The tests above would otherwise prove less than they say."""
+    assert hasattr(RRDBNet(3, 3, scale=1, num_feat=4, num_block=2, num_grow_ch=4).body, '1')
+    assert HIFACE_D['conditional_d']
