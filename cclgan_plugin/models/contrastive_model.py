@@ -104,7 +104,8 @@ class ContrastiveModel(BaseModel):
     def _head_weights(self) -> str | None:
         """Where the heads' weights are; in a run that resumes, beside those of the other networks."""
         path, state = self.opt['path'].get('pretrain_network_h'), self.opt['path'].get('resume_state')
-        if path is None and state:
+        ignored = self.opt['path'].get('ignore_resume_networks') or []
+        if path is None and state and 'network_h' not in ignored:
             return str(Path(self.opt['path']['models']) / f'net_h_{Path(state).stem}.pth')
         return path
 

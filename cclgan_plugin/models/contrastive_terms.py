@@ -26,6 +26,7 @@ from cclgan_plugin.archs.untouched import own_weights
 from cclgan_plugin.encoders import SemanticEncoder
 from cclgan_plugin.errors import TrainingError
 from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
+from cclgan_plugin.models.value_range import ValueRange
 from cclgan_plugin.seeds import derive_seed
 
 
@@ -72,6 +73,7 @@ class ContrastiveTerms:
         intra: intra-CCL.
         inter: inter-CCL.
         lcl: LCL.
+        values: what the model's images are; encoders see them in [0, 1].
     """
 
     def __init__(
@@ -80,9 +82,11 @@ class ContrastiveTerms:
         intra: IntraCCLLoss | None = None,
         inter: InterTerm | None = None,
         lcl: LCLTerm | None = None,
+        values: ValueRange | None = None,
     ) -> None:
         self.seed = seed
         self.intra, self.inter, self.lcl = intra, inter, lcl
+        self.values = values or ValueRange()
 
     def __bool__(self) -> bool:
         return any(term is not None for term in (self.intra, self.inter, self.lcl))
@@ -118,9 +122,9 @@ class ContrastiveTerms:
         """The losses of one batch, weights included.
 
         Args:
-            output: x^, ``(N, 3, H, W)``, in [0, 1] but for overshoots; the gradient goes here.
-            gt: y, of the same shape, in [0, 1].
-            lq: x, ``(N, 3, h, w)``, in [0, 1].
+            output: x^, ``(N, 3, H, W)``, in the model's range of values; the gradient goes here.
+            gt: y, of the same shape.
+            lq: x, ``(N, 3, h, w)``.
             draw: what the locations are drawn for: the iteration, and further counters if there are several
                 draws in it.
             seen: what :meth:`recording` has seen, perhaps of ``lq``.
@@ -130,12 +134,12 @@ class ContrastiveTerms:
             Scalars: ``l_intra_ccl``, ``l_inter_ccl``, ``l_lcl``, as far as there are.
         """
         output = at_least_float32(output)
-        resized = resized_to(lq, output)
+        resized = resized_to(self.values.to_unit(lq), output)
         losses: dict[str, Tensor] = {}
         if self.intra is not None:
-            losses['l_intra_ccl'] = self.intra(output, gt, resized)
+            losses['l_intra_ccl'] = self.intra(self.values.to_unit(output), self.values.to_unit(gt), resized)
         if self.inter is not None:
-            losses['l_inter_ccl'] = self._inter(self.inter, output, gt, resized, draw)
+            losses['l_inter_ccl'] = self._inter(self.inter, output, gt, self.values.from_unit(resized), draw)
         if self.lcl is not None:
             losses['l_lcl'] = self._lcl(self.lcl, output, lq, resized, draw, seen, weights)
         return losses
@@ -180,7 +184,7 @@ class ContrastiveTerms:
         else:
             with torch.no_grad():
                 keys = dict(zip(encoder.layers, encoder(resized), strict=True))
-            queries = dict(zip(encoder.layers, encoder(output), strict=True))
+            queries = dict(zip(encoder.layers, encoder(self.values.to_unit(output)), strict=True))
         for level, query in queries.items():
             if query.shape != keys[level].shape:
                 raise TrainingError(

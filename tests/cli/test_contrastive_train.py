@@ -191,6 +191,10 @@ def test_a_trained_generator_is_tested_by_the_base_model(tmp_path: Path) -> None
         ),
         ('scale=2', 'train.contrastive_opt.lcl.encoder: net_g enlarges images (scale: 2)'),
         (
+            'datasets:train:color=y',
+            'intra_ccl.encoder: a frozen encoder takes RGB images, and datasets.train.color: y',
+        ),
+        (
             'base_model_type=SRMoodel',
             'base_model_type: there is no model "SRMoodel". Did you mean "SRModel"?',
         ),
