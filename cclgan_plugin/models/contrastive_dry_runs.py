@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cclgan_plugin.archs.dry_run import DryRun, dry_run
 from cclgan_plugin.archs.module_levels import ModuleLevels, level_channels
 from cclgan_plugin.errors import OptionError, UserError
-from cclgan_plugin.models.contrastive_terms import LCLTerm
+from cclgan_plugin.models.contrastive_lcl import LCLTerm
 
 WHERE = 'train.contrastive_opt'
 OWN_ENCODER = 'net_g'

@@ -14,7 +14,9 @@ from cclgan_plugin.encoders import SemanticEncoder, build_encoder
 from cclgan_plugin.errors import OptionError, did_you_mean
 from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
 from cclgan_plugin.models.contrastive_dry_runs import OWN_ENCODER, WHERE, run_alone, training_images
-from cclgan_plugin.models.contrastive_terms import ContrastiveTerms, InterTerm, LCLTerm
+from cclgan_plugin.models.contrastive_inter import InterTerm
+from cclgan_plugin.models.contrastive_lcl import LCLTerm
+from cclgan_plugin.models.contrastive_terms import ContrastiveTerms
 from cclgan_plugin.models.value_range import ValueRange
 
 LOSSES = {'intra_ccl': IntraCCLLoss, 'inter_ccl': InterCCLLoss, 'lcl': LCLLoss}
