@@ -230,6 +230,27 @@ def test_what_cannot_be_ends_the_run_before_anything_is_written(
     assert not (tmp_path / 'experiments').exists()
 
 
+@pytest.mark.parametrize('loss', ['intra_ccl', 'lcl'])
+def test_weights_of_an_encoder_are_looked_for_first_unless_the_loss_is_off(
+    loss: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cclgan_plugin.cli.main import main
+    from cclgan_plugin.options.check import check_options
+    from cclgan_plugin.options.force import force_options
+    from cclgan_plugin.options.inherit import load_options
+    from cclgan_plugin.options.preflight_surroundings import check_encoders
+
+    shrink('contrastive_srgan_x4.yml', tmp_path)
+    monkeypatch.chdir(tmp_path)
+    here = f'train:contrastive_opt:{loss}'
+    missing = [f'{here}:encoder:weights=nowhere.pth']
+    assert main(['train', '-opt', 'tiny.yml', '--force_yml', *missing]) == 2
+    assert 'nowhere.pth' in capsys.readouterr().err
+    assert not (tmp_path / 'experiments').exists()
+    off = check_options(force_options(load_options('tiny.yml'), [*missing, f'{here}:loss_weight=0']))
+    check_encoders(off | {'is_train': True})
+
+
 def test_a_plugin_that_cannot_be_imported_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
