@@ -9,6 +9,8 @@ HERE = Path(__file__).parent
 VERSION = re.search(r"__version__ = '([^']+)'", (HERE / 'cclgan_plugin' / '__init__.py').read_text()).group(1)
 
 TEST = ['pytest>=8', 'pytest-timeout>=2.3']
+# A package built on BasicSR, for the example options/contrastive_realesrgan_pairs.yml and its test.
+REALESRGAN = ['realesrgan>=0.3']
 
 setup(
     name='cclgan-plugin',
@@ -42,6 +44,7 @@ setup(
     ],
     extras_require={
         'test': TEST,
+        'realesrgan': REALESRGAN,
         'dev': [*TEST, 'ruff>=0.6', 'mypy>=1.11', 'types-PyYAML', 'pre-commit>=3'],
     },
     entry_points={

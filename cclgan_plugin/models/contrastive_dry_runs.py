@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cclgan_plugin.archs.dry_run import DryRun, dry_run
 from cclgan_plugin.archs.module_levels import ModuleLevels, level_channels
 from cclgan_plugin.errors import OptionError, UserError
-from cclgan_plugin.models.contrastive_terms import LCLTerm
+from cclgan_plugin.models.contrastive_lcl import LCLTerm
 
 WHERE = 'train.contrastive_opt'
 OWN_ENCODER = 'net_g'
@@ -41,10 +41,18 @@ def head_channels(term: LCLTerm, opt: Mapping[str, Any], device: torch.device) -
     return {level: x.shape[1] for level, x in features.items()}
 
 
+def crop_size(opt: Mapping[str, Any]) -> int:
+    """Side of the ground truth of a training crop, in pixels; 128 where the options do not say."""
+    datasets = opt.get('datasets')
+    train = datasets.get('train') if isinstance(datasets, Mapping) else None
+    # Real-ESRGAN's models crop what their dataset gives once more, unless the pairs are ready made.
+    own = opt.get('gt_size') if opt.get('high_order_degradation', True) else None
+    return int(own or (train or {}).get('gt_size') or 128)
+
+
 def training_images(opt: Mapping[str, Any], side: str, device: torch.device) -> Tensor:
     """Two noisy images of the size of a training batch, for dry runs."""
-    train = (opt.get('datasets') or {}).get('train') or {}
-    size = int(train.get('gt_size') or opt.get('gt_size') or 128)
+    size = crop_size(opt)
     if side == 'lq':
         size = max(size // int(opt.get('scale') or 1), 1)
     channels = int((opt.get('network_g') or {}).get('num_in_ch') or 3)

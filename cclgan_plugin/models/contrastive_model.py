@@ -24,8 +24,8 @@ from cclgan_plugin.errors import OptionError
 from cclgan_plugin.models.added_gradient import AddedGradient
 from cclgan_plugin.models.contrastive_base import find_base
 from cclgan_plugin.models.contrastive_dry_runs import head_channels
+from cclgan_plugin.models.contrastive_lcl import LCLTerm
 from cclgan_plugin.models.contrastive_parts import active_losses, build_terms
-from cclgan_plugin.models.contrastive_terms import LCLTerm
 from cclgan_plugin.seeds import derive_seed
 from cclgan_plugin.training.distributed import broadcast_weights
 
@@ -83,7 +83,7 @@ class ContrastiveModel(BaseModel):
     def _build_head(self, term: LCLTerm) -> nn.Module | None:
         """Heads for the generator's features; for a frozen encoder's only if the options have
         ``network_h``."""
-        network_opt = self.opt.get('network_h') or (None if term.is_frozen else HEAD)
+        network_opt = self.opt.get('network_h') or (None if term.own_encoder is None else HEAD)
         if network_opt is None:
             return None
         channels = head_channels(term, self.opt, self.device)
@@ -104,7 +104,8 @@ class ContrastiveModel(BaseModel):
     def _head_weights(self) -> str | None:
         """Where the heads' weights are; in a run that resumes, beside those of the other networks."""
         path, state = self.opt['path'].get('pretrain_network_h'), self.opt['path'].get('resume_state')
-        if path is None and state:
+        ignored = self.opt['path'].get('ignore_resume_networks') or []
+        if path is None and state and 'network_h' not in ignored:
             return str(Path(self.opt['path']['models']) / f'net_h_{Path(state).stem}.pth')
         return path
 

@@ -14,7 +14,10 @@ from cclgan_plugin.encoders import SemanticEncoder, build_encoder
 from cclgan_plugin.errors import OptionError, did_you_mean
 from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
 from cclgan_plugin.models.contrastive_dry_runs import OWN_ENCODER, WHERE, run_alone, training_images
-from cclgan_plugin.models.contrastive_terms import ContrastiveTerms, InterTerm, LCLTerm
+from cclgan_plugin.models.contrastive_inter import InterTerm
+from cclgan_plugin.models.contrastive_lcl import LCLTerm
+from cclgan_plugin.models.contrastive_terms import ContrastiveTerms
+from cclgan_plugin.models.value_range import ValueRange
 
 LOSSES = {'intra_ccl': IntraCCLLoss, 'inter_ccl': InterCCLLoss, 'lcl': LCLLoss}
 
@@ -64,7 +67,8 @@ def build_terms(
         inter = _build_inter(opt, blocks['inter_ccl'], net_d, device)
     if 'lcl' in blocks:
         lcl = _build_lcl(opt, blocks['lcl'], net_g, device)
-    return ContrastiveTerms(int(opt.get('manual_seed') or 0), intra, inter, lcl)
+    values = ValueRange.of((opt.get('datasets') or {}).get('train') or {})
+    return ContrastiveTerms(int(opt.get('manual_seed') or 0), intra, inter, lcl, values)
 
 
 def _build(kind: type[Loss], name: str, block: Mapping[str, Any], device: torch.device) -> Loss:

@@ -13,19 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from cclgan_plugin.archs.module_levels import ModuleLevels, Recording
+from cclgan_plugin.archs.module_levels import Recording
 from cclgan_plugin.archs.precision import at_least_float32
-from cclgan_plugin.archs.sampling import draw_levels
-from cclgan_plugin.archs.untouched import own_weights
-from cclgan_plugin.encoders import SemanticEncoder
-from cclgan_plugin.errors import TrainingError
-from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
+from cclgan_plugin.losses import IntraCCLLoss
+from cclgan_plugin.losses.intra_ccl_loss import Embedding
+from cclgan_plugin.models.contrastive_inter import InterTerm
+from cclgan_plugin.models.contrastive_lcl import LCLTerm
+from cclgan_plugin.models.value_range import ValueRange
 from cclgan_plugin.seeds import derive_seed
 
 
@@ -36,34 +35,6 @@ def resized_to(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode='bicubic', align_corners=False).clamp(0, 1)
 
 
-@dataclass
-class LCLTerm:
-    """LCL between the input (keys) and the output (queries).
-
-    Attributes:
-        loss: how they are compared.
-        encoder: the generator's own levels, or a frozen encoder.
-        head: embeds both; None = the features themselves are compared.
-    """
-
-    loss: LCLLoss
-    encoder: ModuleLevels | SemanticEncoder
-    head: nn.Module | None = None
-
-    @property
-    def is_frozen(self) -> bool:
-        """The encoder is not the generator."""
-        return not isinstance(self.encoder, ModuleLevels)
-
-
-@dataclass
-class InterTerm:
-    """Inter-CCL in the feature levels of a discriminator."""
-
-    loss: InterCCLLoss
-    levels: ModuleLevels
-
-
 class ContrastiveTerms:
     """The three losses, as far as they are asked for.
 
@@ -72,6 +43,7 @@ class ContrastiveTerms:
         intra: intra-CCL.
         inter: inter-CCL.
         lcl: LCL.
+        values: what the model's images are; encoders see them in [0, 1].
     """
 
     def __init__(
@@ -80,27 +52,35 @@ class ContrastiveTerms:
         intra: IntraCCLLoss | None = None,
         inter: InterTerm | None = None,
         lcl: LCLTerm | None = None,
+        values: ValueRange | None = None,
     ) -> None:
         self.seed = seed
         self.intra, self.inter, self.lcl = intra, inter, lcl
+        self.values = values or ValueRange()
+        self._shared = self._shared_encoder()
 
-    def __bool__(self) -> bool:
-        return any(term is not None for term in (self.intra, self.inter, self.lcl))
+    def _shared_encoder(self) -> int | None:
+        """Which of intra-CCL's encoders is also LCL's; its features are then computed once."""
+        # A derived loss may do other things with its encoders.
+        if type(self.intra) is not IntraCCLLoss or self.lcl is None or self.lcl.own_encoder is not None:
+            return None
+        wanted = self.lcl.encoder.identity()  # type: ignore[union-attr]
+        found = [i for i, encoder in enumerate(self.intra.encoders) if encoder.identity() == wanted]
+        return found[0] if found else None
 
     @contextmanager
     def recording(self) -> Iterator[Recording | None]:
         """While the generator runs, keep what LCL needs of its features, so that it need not run again."""
-        if self.lcl is None or not isinstance(self.lcl.encoder, ModuleLevels):
+        if self.lcl is None or self.lcl.own_encoder is None:
             yield None
             return
-        with self.lcl.encoder.recording() as seen:
+        with self.lcl.own_encoder.recording() as seen:
             yield seen
 
     def own_encoder(self) -> nn.Module | None:
         """The generator, if the losses reach its weights otherwise than through its output too."""
-        if self.lcl is None or not isinstance(self.lcl.encoder, ModuleLevels):
-            return None
-        return self.lcl.encoder.net
+        own = self.lcl.own_encoder if self.lcl is not None else None
+        return own.net if own is not None else None
 
     def head_parameters(self) -> list[nn.Parameter]:
         """Weights that no other loss trains."""
@@ -118,9 +98,9 @@ class ContrastiveTerms:
         """The losses of one batch, weights included.
 
         Args:
-            output: x^, ``(N, 3, H, W)``, in [0, 1] but for overshoots; the gradient goes here.
-            gt: y, of the same shape, in [0, 1].
-            lq: x, ``(N, 3, h, w)``, in [0, 1].
+            output: x^, ``(N, 3, H, W)``, in the model's range of values; the gradient goes here.
+            gt: y, of the same shape.
+            lq: x, ``(N, 3, h, w)``.
             draw: what the locations are drawn for: the iteration, and further counters if there are several
                 draws in it.
             seen: what :meth:`recording` has seen, perhaps of ``lq``.
@@ -130,62 +110,51 @@ class ContrastiveTerms:
             Scalars: ``l_intra_ccl``, ``l_inter_ccl``, ``l_lcl``, as far as there are.
         """
         output = at_least_float32(output)
-        resized = resized_to(lq, output)
+        unit, resized = self.values.to_unit(output), resized_to(self.values.to_unit(lq), output)
         losses: dict[str, Tensor] = {}
-        if self.intra is not None:
-            losses['l_intra_ccl'] = self.intra(output, gt, resized)
+        shared: tuple[Embedding, Embedding] | None = None
+        if self.intra is not None and self._shared is not None:
+            losses['l_intra_ccl'], shared = self._intra(self.intra, unit, self.values.to_unit(gt), resized)
+        elif self.intra is not None:
+            losses['l_intra_ccl'] = self.intra(unit, self.values.to_unit(gt), resized)
         if self.inter is not None:
-            losses['l_inter_ccl'] = self._inter(self.inter, output, gt, resized, draw)
+            enlarged = self.values.from_unit(resized)
+            losses['l_inter_ccl'] = self.inter(output, gt, enlarged, self._generator('inter', draw))
         if self.lcl is not None:
-            losses['l_lcl'] = self._lcl(self.lcl, output, lq, resized, draw, seen, weights)
+            queries, keys = self._features(self.lcl, output, lq, (unit, resized), shared, seen, weights)
+            losses['l_lcl'] = self.lcl(queries, keys, self._generator('lcl', draw))
         return losses
 
     def _generator(self, purpose: str, draw: tuple[int, ...]) -> Generator:
         return Generator().manual_seed(derive_seed(self.seed, f'contrastive {purpose}', *draw))
 
-    def _inter(
-        self, term: InterTerm, output: Tensor, gt: Tensor, lq: Tensor, draw: tuple[int, ...]
-    ) -> Tensor:
-        loss = term.loss
-        constants = own_weights(term.levels.net, trained=False)
-        anchor = term.levels.encode(output, constants)
-        # One by one: batch norm must not mix real and generated images, as BasicSR's GANs do not either.
+    @staticmethod
+    def _intra(
+        loss: IntraCCLLoss, output: Tensor, gt: Tensor, lq: Tensor
+    ) -> tuple[Tensor, tuple[Embedding, Embedding]]:
+        """What ``loss(output, gt, lq)`` is, and the embeddings of output and input that it is made of."""
         with torch.no_grad():
-            positive, negative = term.levels.encode(gt), term.levels.encode(lq)
-        locations = None
-        if loss.pooling == 'sample':
-            sizes = {level: (x.shape[-2], x.shape[-1]) for level, x in anchor.items()}
-            drawn = draw_levels(sizes, loss.layers, loss.num_patches, self._generator('inter', draw))
-            locations = {level: where.to(output.device) for level, where in drawn.items()}
-        vectors = [loss.vectors(features, locations) for features in (anchor, positive, negative)]
-        return loss(vectors[0], None, vectors[1], vectors[2])
+            positive, negative = loss.embed([gt, lq])
+        (anchor,) = loss.embed([output])
+        return loss.loss_weight * loss.ratio(anchor, [positive], [negative]), (anchor, negative)
 
-    def _lcl(
+    def _features(
         self,
         term: LCLTerm,
         output: Tensor,
         lq: Tensor,
-        resized: Tensor,
-        draw: tuple[int, ...],
+        unit: tuple[Tensor, Tensor],
+        shared: tuple[Embedding, Embedding] | None,
         seen: Recording | None,
         weights: Mapping[str, Tensor] | None,
-    ) -> Tensor:
-        encoder = term.encoder
-        if isinstance(encoder, ModuleLevels):
-            keys = seen.of(lq, encoder.levels) if seen is not None else None
-            if keys is None:
-                with torch.no_grad():
-                    keys = encoder.encode(lq)
-            queries = encoder.encode(output, weights)
-        else:
-            with torch.no_grad():
-                keys = dict(zip(encoder.layers, encoder(resized), strict=True))
-            queries = dict(zip(encoder.layers, encoder(output), strict=True))
-        for level, query in queries.items():
-            if query.shape != keys[level].shape:
-                raise TrainingError(
-                    f'train.contrastive_opt.lcl: the output has features {tuple(query.shape)} at "{level}", '
-                    f'the input {tuple(keys[level].shape)}; their places cannot be compared'
-                )
-        locations = term.loss.draw(queries, self._generator('lcl', draw))
-        return term.loss(queries, keys, locations, term.head, term.head)
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Queries and keys of LCL."""
+        if term.own_encoder is not None:
+            return term.own_features(output, lq, seen, weights)
+        if shared is not None and self._shared is not None:
+            layers = term.encoder.layers  # type: ignore[union-attr]
+            queries, keys = (dict(zip(layers, one[self._shared], strict=True)) for one in shared)
+            return queries, keys
+        with torch.no_grad():
+            keys = term.frozen_features(unit[1])
+        return term.frozen_features(unit[0]), keys

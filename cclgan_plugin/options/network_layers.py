@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from cclgan_plugin.errors import OptionError
@@ -25,6 +25,8 @@ def network_layers(loaded: LoadedOptions, size: int | None = None) -> Iterator[s
     Raises:
         OptionError: there is no network, or one has wrong options or does not run on an image.
     """
+    from cclgan_plugin.models.contrastive_dry_runs import crop_size
+
     values = loaded.values
     if size is not None and size < 1:
         raise OptionError(f'--size {size}, expected at least 1 pixel')
@@ -34,17 +36,9 @@ def network_layers(loaded: LoadedOptions, size: int | None = None) -> Iterator[s
     if not blocks:
         raise OptionError(f'{loaded.file}: there is neither network_g nor network_d')
     scale = int(values.get('scale') or 1)
-    small = size or max(_crop(values) // scale, 1)
+    small = size or max(crop_size(values) // scale, 1)
     for name, block in blocks.items():
         yield _table(name, block, small if name == 'network_g' else small * scale)
-
-
-def _crop(values: Mapping[str, Any]) -> int:
-    """Side of the ground truth of a training crop."""
-    datasets = values.get('datasets')
-    train = datasets.get('train') if isinstance(datasets, dict) else None
-    size = (train or {}).get('gt_size') or values.get('gt_size') or 128
-    return int(size)
 
 
 def _table(name: str, block: dict[str, Any], size: int) -> str:

@@ -72,6 +72,20 @@ def own_encoder_keeps_the_size(options: dict[str, Any], is_train: bool) -> Itera
         )
 
 
+def encoders_see_colours(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """Frozen encoders take RGB images."""
+    train, network = options['datasets'].get('train') or {}, options.get('network_g') or {}
+    channels = network.get('num_out_ch', 3)
+    grey = 'datasets.train.color: y' if train.get('color') == 'y' else f'network_g.num_out_ch: {channels}'
+    if train.get('color') != 'y' and channels == 3:
+        return
+    for loss, block in _active(options, is_train).items():
+        if isinstance(block.get('encoder'), (dict, list)):
+            yield Problem(
+                (*_HERE, loss, 'encoder'), f'a frozen encoder takes RGB images, and {grey} makes others'
+            )
+
+
 def layers_are_modules(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
     """``layers`` are feature levels of the network that they are taken from."""
     active = _active(options, is_train)
@@ -120,6 +134,7 @@ CONTRASTIVE_RULES: tuple[Rule, ...] = (
     losses_are_given,
     inter_has_a_discriminator,
     own_encoder_keeps_the_size,
+    encoders_see_colours,
     layers_are_modules,
     lists_name_once,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,9 @@ def shrink(file: str, folder: Path) -> Path:
 @pytest.mark.parametrize('file', SHRUNK)
 def test_the_shipped_files_train(file: str, tmp_path: Path) -> None:
     plugin = ['--plugin', 'realesrgan'] if 'realesrgan' in file else []
-    if plugin:
-        pytest.importorskip('realesrgan')
+    # Importing it here would put its models before BasicSR's of the same names, for all other tests.
+    if plugin and find_spec('realesrgan') is None:
+        pytest.skip('the package realesrgan is not installed')
     shrink(file, tmp_path)
     result = basicsr('train', '-opt', 'tiny.yml', *plugin, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -191,6 +193,10 @@ def test_a_trained_generator_is_tested_by_the_base_model(tmp_path: Path) -> None
         ),
         ('scale=2', 'train.contrastive_opt.lcl.encoder: net_g enlarges images (scale: 2)'),
         (
+            'datasets:train:color=y',
+            'intra_ccl.encoder: a frozen encoder takes RGB images, and datasets.train.color: y',
+        ),
+        (
             'base_model_type=SRMoodel',
             'base_model_type: there is no model "SRMoodel". Did you mean "SRModel"?',
         ),
@@ -222,6 +228,27 @@ def test_what_cannot_be_ends_the_run_before_anything_is_written(
     assert message in error
     assert 'tiny.yml' in error or '--force_yml' in error or 'rain800' in error
     assert not (tmp_path / 'experiments').exists()
+
+
+@pytest.mark.parametrize('loss', ['intra_ccl', 'lcl'])
+def test_weights_of_an_encoder_are_looked_for_first_unless_the_loss_is_off(
+    loss: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cclgan_plugin.cli.main import main
+    from cclgan_plugin.options.check import check_options
+    from cclgan_plugin.options.force import force_options
+    from cclgan_plugin.options.inherit import load_options
+    from cclgan_plugin.options.preflight_surroundings import check_encoders
+
+    shrink('contrastive_srgan_x4.yml', tmp_path)
+    monkeypatch.chdir(tmp_path)
+    here = f'train:contrastive_opt:{loss}'
+    missing = [f'{here}:encoder:weights=nowhere.pth']
+    assert main(['train', '-opt', 'tiny.yml', '--force_yml', *missing]) == 2
+    assert 'nowhere.pth' in capsys.readouterr().err
+    assert not (tmp_path / 'experiments').exists()
+    off = check_options(force_options(load_options('tiny.yml'), [*missing, f'{here}:loss_weight=0']))
+    check_encoders(off | {'is_train': True})
 
 
 def test_a_plugin_that_cannot_be_imported_is_named(

@@ -164,6 +164,31 @@ def test_a_model_in_a_test_is_the_base_model() -> None:
     assert model.output.shape == (2, 3, *model.lq.shape[2:])
 
 
+def test_images_that_the_dataset_normalised_are_judged_as_others() -> None:
+    """The networks see what mean and std make of images; the encoders see [0, 1]."""
+    losses = losses_for('SRGANModel')
+    opt = contrastive_options('SRGANModel', **losses)
+    plain = build(copy.deepcopy(opt)).contrastive.terms
+    opt['datasets']['train'] |= {'mean': [0.5, 0.4, 0.3], 'std': [0.5, 0.25, 0.2]}
+    terms = build(opt).contrastive.terms
+    data = batch('SRGANModel', 1, 32)
+    output = torch.rand(2, 3, 32, 32)
+    mean, std = (torch.tensor(opt['datasets']['train'][key]).view(3, 1, 1) for key in ('mean', 'std'))
+    normal = [(x - mean) / std for x in (output, data['gt'], data['lq'])]
+    expected = plain.losses(output, data['gt'], data['lq'], (1, 1))
+    found = terms.losses(*normal, (1, 1))
+    for loss in ('l_intra_ccl', 'l_lcl'):
+        torch.testing.assert_close(found[loss], expected[loss], rtol=1e-4, atol=1e-5)
+    seen = []
+    terms.inter.levels.net.conv1.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    terms.losses(*normal, (1, 1))
+    size = {'size': (32, 32), 'mode': 'bicubic', 'align_corners': False}
+    enlarged = torch.nn.functional.interpolate(data['lq'], **size).clamp(0, 1)
+    assert len(seen) == 3
+    # CCLGANDiscriminator itself maps its input from [0, 1] to [-1, 1].
+    torch.testing.assert_close(seen[-1], 2 * (enlarged - mean) / std - 1, rtol=1e-4, atol=1e-5)
+
+
 LCL = {'type': 'LCLLoss', 'encoder': 'net_g', 'layers': ['body.1']}
 INTER = {'type': 'InterCCLLoss', 'layers': ['conv1']}
 IMPOSSIBLE = [
