@@ -108,7 +108,9 @@ class CCLGANParts(SRModel):
         return super().get_optimizer(optim_type, params, lr, **kwargs)
 
     def model_ema(self, decay: float = 0.999) -> None:
-        """Move the averaged generator towards the current one."""
+        """Move the averaged generator towards the current one; buffers are taken over as they are."""
         average, current = list(self.net_g_ema.parameters()), list(self.net_g.parameters())
         with torch.no_grad():
             torch._foreach_lerp_(average, current, 1 - decay)
+            for mean, buffer in zip(self.net_g_ema.buffers(), self.net_g.buffers(), strict=True):
+                mean.copy_(buffer)
