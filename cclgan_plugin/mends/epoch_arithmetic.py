@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from cclgan_plugin.errors import OptionError
-from cclgan_plugin.mends import resume_state
+from cclgan_plugin.mends import resume_state, resumed_validation
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
 from cclgan_plugin.seeds import derive_seed
@@ -72,6 +72,7 @@ def create_train_val_dataloader(opt: dict[str, Any], logger: logging.Logger) -> 
     train_opt['iters_per_epoch'] = len(train_loader)
     plan = _make_plan(opt, train_sampler, train_loader.batch_size)
     set_plan(plan)
+    resumed_validation.remember_loaders(val_loaders)
     # A generator of its own: what a new epoch draws must not depend on how often the run was interrupted.
     seed = derive_seed(opt.get('manual_seed') or 0, 'workers', opt['rank'], plan.start_iter)
     train_loader.generator = torch.Generator().manual_seed(seed)

@@ -309,3 +309,4 @@ class CCLGANModel(CCLGANParts):
         if resume_state.get('best_metric_results'):
             self.best_metric_results = resume_state['best_metric_results']
         self.guard.skipped = resume_state.get('skipped', 0)
+        self.current_iter = int(resume_state['iter'])

@@ -21,7 +21,12 @@ class Curves:
     def __init__(self, folder: str | Path, resumed_at: int = 0) -> None:
         self.folder = Path(folder)
         self.path = self.folder / 'curves.csv'
-        kept = [row for row in self._rows() if row[0] <= resumed_at] if resumed_at else []
+        # The validation of that iteration is done again.
+        kept = [
+            row
+            for row in self._rows()
+            if row[0] < resumed_at or (row[0] == resumed_at > 0 and ':' not in row[1])
+        ]
         with self.path.open('w', newline='') as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
