@@ -15,7 +15,7 @@ from tiny_run import write_data, write_options
 OPTIONS: dict[str, Any] = {
     'train__total_iter': 7,
     'train__pool_size': 3,
-    'train__scheduler': {'type': 'LinearDecayLR', 'decay_start': 3, 'decay_end': 8},
+    'train__scheduler': {'type': 'LinearDecayLR', 'decay_start': 3, 'decay_end': 50},
     'val__val_freq': 2,
     'logger__save_checkpoint_freq': 7,
     'logger__keep_best': 'psnr',

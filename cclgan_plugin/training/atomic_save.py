@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -94,7 +95,9 @@ def atomic_torch_save(obj: Any, path: str | os.PathLike[str]) -> str:
         _sync_folder(path.parent)
         return writer.hash.hexdigest()
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        # On a disk that takes nothing any more this fails too, which is not what there is to report.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         cause = remembered or error
         if isinstance(cause, OSError):
             raise TrainingError(

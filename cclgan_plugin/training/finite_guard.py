@@ -110,8 +110,8 @@ class FiniteGuard:
 
     @property
     def exhausted(self) -> bool:
-        """Whether more iterations were skipped than may be."""
-        return self.skipped > self.limit
+        """Whether more iterations were skipped than may be, one of them since the run has gone on."""
+        return self.skipped > self.limit and self.last is not None
 
     def _look(self) -> None:
         iteration, names, values = self._pending.popleft()
