@@ -54,8 +54,8 @@ class Curves:
             yield
         except OSError as error:
             raise TrainingError(
-                f'Cannot write {self.path}: {error.strerror or error}. The saved states are whole; make room, '
-                'or mend the folder, and go on with --auto_resume.'
+                f'Cannot write {self.path}: {error.strerror or error}. The saved states are whole; make '
+                'room, or mend the folder, and go on with --auto_resume.'
             ) from error
 
     def _rows(self) -> list[tuple[int, str, float]]:

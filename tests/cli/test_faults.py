@@ -79,8 +79,8 @@ def test_more_nan_than_allowed_ends_the_run_with_the_good_weights(tmp_path):
         log.rstrip()
         .splitlines()[-1]
         .startswith(
-            'basicsr: error: l_intra is nan at iteration 6; the state of iteration 6, with the weights from before '
-            'it, was saved in '
+            'basicsr: error: l_intra is nan at iteration 6; the state of iteration 6, with the weights from '
+            'before it, was saved in '
         )
     )
     assert '(3 skipped, nan_limit is 2)' in log
@@ -108,8 +108,11 @@ def test_two_processes_skip_together(tmp_path):
     """A loss that is no number on one process alone keeps both from stepping."""
     prepare(
         tmp_path,
-        **{'datasets__train__batch_size_per_gpu': 1, 'logger__save_checkpoint_freq': 1, 'val': None},
-        **{'logger__keep_best': None, 'train__total_iter': 3},
+        datasets__train__batch_size_per_gpu=1,
+        logger__save_checkpoint_freq=1,
+        val=None,
+        logger__keep_best=None,
+        train__total_iter=3,
     )
 
     def on_second(*words):
@@ -244,7 +247,9 @@ def die_in_second(number, *words):
 def test_a_process_that_dies_ends_the_run_within_30_s_with_the_reason(tmp_path, number, reason):
     prepare(
         tmp_path,
-        **{'datasets__train__batch_size_per_gpu': 1, 'logger__save_checkpoint_freq': 2, 'val': None},
+        datasets__train__batch_size_per_gpu=1,
+        logger__save_checkpoint_freq=2,
+        val=None,
         logger__keep_best=None,
     )
     words = ('train', '-opt', 'tiny.yml', '--launcher', 'pytorch')
