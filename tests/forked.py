@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from basicsr.utils.logger import initialized_logger
 
 CONTEXT = multiprocessing.get_context('fork') if hasattr(os, 'fork') else None
 
@@ -32,6 +34,10 @@ def _run(
     os.dup2(file, 2)
     # The test runner has exchanged these for objects of its own.
     sys.stdout, sys.stderr = (os.fdopen(number, 'w', buffering=1, closefd=False) for number in (1, 2))
+    # So do the handlers of the log, if a test has set them up: a new process has none.
+    for name in (None, 'basicsr'):
+        logging.getLogger(name).handlers.clear()
+    initialized_logger.clear()
     os.environ.update(environment)
     os.chdir(cwd)
     torch.set_num_threads(1)
