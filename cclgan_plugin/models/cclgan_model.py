@@ -17,7 +17,7 @@ from cclgan_plugin.models.run_record import RunRecord
 from cclgan_plugin.models.step import CCLGANStep, Locations, Translations
 from cclgan_plugin.seeds import derive_seed
 from cclgan_plugin.training.deterministic import be_deterministic, named_operations
-from cclgan_plugin.training.distributed import average_gradients, gather_objects
+from cclgan_plugin.training.distributed import average_gradients, gather_objects, wait_for_all
 from cclgan_plugin.training.epoch_plan import epoch_of
 from cclgan_plugin.training.finite_guard import (
     GRADIENT,
@@ -205,6 +205,8 @@ class CCLGANModel(CCLGANParts):
         assert error is not None
         if finite_weights(self.nets.values()):
             self.save(epoch_of(self.current_iter), self.current_iter)
+            # Only the first process writes; the others must not leave it alone with that.
+            wait_for_all()
             saved = (
                 f'the state of iteration {self.current_iter}, with the weights from before it, was saved in '
                 f'{self.opt["path"]["training_states"]} ({reason})'

@@ -58,6 +58,12 @@ def from_first(value: Any) -> Any:
     return told[0]
 
 
+def wait_for_all() -> None:
+    """Go on when every process has got here; hosts wait, and GPUs go on with what they have to do."""
+    if is_distributed():
+        dist.barrier(group=words_group())
+
+
 def broadcast_weights(nets: Iterable[nn.Module]) -> None:
     """Give every process the weights and buffers of rank 0; each rank has drawn its own."""
     if is_distributed():

@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 from cclgan_plugin.errors import TrainingError
 from cclgan_plugin.training.built_models import watch_built_models
-from cclgan_plugin.training.distributed import is_distributed, words_group
+from cclgan_plugin.training.distributed import is_distributed, wait_for_all
 
 #: Seconds between two signs of life.
 BEAT = 1.0
@@ -127,7 +127,7 @@ def end_together() -> Iterator[None]:
             yield
             if watches:
                 # Nobody leaves, and takes the store along, while others are at work.
-                dist.barrier(group=words_group())
+                wait_for_all()
         except BaseException as error:
             explained = watches[0].explain(error) if watches else error
             if watches:

@@ -18,7 +18,7 @@ import torch.distributed as dist
 
 from cclgan_plugin.errors import TrainingError
 from cclgan_plugin.training.built_models import watch_built_models
-from cclgan_plugin.training.distributed import is_distributed, words_group
+from cclgan_plugin.training.distributed import is_distributed, wait_for_all, words_group
 from cclgan_plugin.training.epoch_plan import epoch_of
 
 #: Those that ask a run to stop: a scheduler's, the keyboard's, and the one for pre-emption.
@@ -115,6 +115,8 @@ class StopSignals:
             # The pipeline would have written these down now.
             model.get_current_log()
         model.save(epoch_of(iteration), iteration)
+        # Only the first process writes; the others must not leave it alone with that.
+        wait_for_all()
         raise Stopped(
             f'{signal.Signals(number).name} after iteration {iteration}; its state is saved in '
             f'{opt["path"]["training_states"]}. Go on with --auto_resume.'

@@ -3,10 +3,13 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from forked import command, finish, start, start_ranks
-from tiny_run import write_options
+from tiny_run import ROOT, write_options
 from whole_runs import OPTIONS, assert_same_run, load, prepare, same, stop, train, train_and_signal
 
 pytestmark = pytest.mark.skipif(not hasattr(os, 'fork'), reason='forks its processes')
@@ -107,6 +110,28 @@ def two(tmp_path_factory):
     return folders
 
 
+def slow_disk(*words):
+    """The command; the disk of the first process takes its time, and the watch is impatient."""
+    from cclgan_plugin.mends import saving
+    from cclgan_plugin.training import rank_watch
+
+    save = saving.atomic_torch_save
+
+    def atomic_torch_save(obj, path):
+        time.sleep(3 if path.suffix == '.state' else 0)
+        return save(obj, path)
+
+    saving.atomic_torch_save, rank_watch.GRACE, rank_watch.BEAT = atomic_torch_save, 0.1, 0.2
+    return stop_second(*words)
+
+
+def test_nobody_leaves_while_the_first_process_is_saving(tmp_path):
+    prepare(tmp_path, datasets__train__batch_size_per_gpu=1)
+    words = ('train', '-opt', 'tiny.yml', '--launcher', 'pytorch')
+    assert finish(start_ranks(slow_disk, 2, *words, cwd=tmp_path, log='slow')) == [75, 75]
+    assert len(list((tmp_path / 'experiments/tiny/training_states').iterdir())) == 1
+
+
 def stop_second(*words):
     """The command; the second process gets a signal in iteration 2."""
     if os.environ['RANK'] == '0':
@@ -134,6 +159,38 @@ def test_two_processes_resume(two, tmp_path):
     shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
     train(tmp_path, 2, '--auto_resume')
     assert_same_run(tmp_path, uninterrupted)
+
+
+def test_torchrun_and_an_interrupt_of_its_whole_group(tmp_path):
+    """As from the keyboard: the processes get it from the terminal, and once more from torchrun."""
+    prepare(
+        tmp_path,
+        datasets__train__batch_size_per_gpu=1,
+        train__total_iter=40,
+        val=None,
+        logger__keep_best=None,
+    )
+    words = ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2', '-m', 'cclgan_plugin')
+    with (tmp_path / 'out').open('w') as out:
+        process = subprocess.Popen(
+            [sys.executable, *words, 'train', '-opt', 'tiny.yml', '--launcher', 'pytorch'],
+            cwd=tmp_path,
+            env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        end = time.monotonic() + 120
+        while 'iter:       2' not in (tmp_path / 'out').read_text() and time.monotonic() < end:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(120) == 1
+    (state,) = (tmp_path / 'experiments/tiny/training_states').iterdir()
+    log = (tmp_path / 'out').read_text()
+    for rank in (0, 1):
+        assert (
+            f'[rank {rank}] basicsr: stopped: SIGINT after iteration {state.stem}; its state is saved' in log
+        )
 
 
 def test_another_number_of_processes_is_refused_or_handled(two, tmp_path):
