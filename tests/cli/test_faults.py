@@ -274,6 +274,22 @@ def test_a_process_that_dies_ends_the_run_within_30_s_with_the_reason(tmp_path, 
         assert '2.state' in (tmp_path / 'resumed0.log').read_text()
 
 
+# ---------------------------------------------------------------------- data
+
+
+@pytest.mark.parametrize('world', [1, 2])
+def test_fewer_images_than_one_batch_are_repeated_if_asked(tmp_path, world):
+    few = {'datasets__train__batch_size_per_gpu': 8, 'train__total_iter': 3, 'val': None}
+    prepare(tmp_path, **few, logger__keep_best=None, logger__save_checkpoint_freq=3)
+    words = ('train', '-opt', 'tiny.yml')
+    assert finish([start(command, *words, cwd=tmp_path, log='refused.log')]) == [2]
+    assert 'set small_set: repeat' in (tmp_path / 'refused.log').read_text()
+    assert not (tmp_path / 'experiments').exists()
+    train(tmp_path, world, '--force_yml', 'datasets:train:small_set=repeat')
+    dealing = load(tmp_path / 'experiments/tiny/training_states/3.state')['dealing']
+    assert dealing == {'processes': world, 'batch': 8, 'samples': 5 * (2, 4)[world - 1], 'taken': 8 * world}
+
+
 # ---------------------------------------------------------------------- determinism
 
 

@@ -106,6 +106,20 @@ def test_saved_weights_are_those_of_basicsr(model: BaseModel) -> None:
         assert found[key]._metadata == expected[key]._metadata
 
 
+def test_names_of_wrappers_stay_out_of_checkpoints(model: BaseModel) -> None:
+    path = Path(model.opt['path']['models'], 'net_g_5.pth')
+    bare = list(model.net_g.state_dict())
+    for wrapped in (torch.compile(model.net_g), nn.DataParallel(torch.compile(model.net_g))):
+        model.save_network(wrapped, 'net_g', 5)
+        assert list(torch.load(path, weights_only=True)['params']) == bare
+    # Those of other programs are read all the same.
+    compiled = {f'_orig_mod.{key}': tensor + 1 for key, tensor in model.net_g.state_dict().items()}
+    torch.save({'params': compiled}, path)
+    model.load_network(model.net_g, path)
+    key = bare[0]
+    assert torch.equal(model.net_g.state_dict()[key], compiled[f'_orig_mod.{key}'])
+
+
 def test_keys_and_networks_go_together(model: BaseModel) -> None:
     with pytest.raises(ValueError, match='2 networks, 1 keys'):
         model.save_network([model.net_g, model.net_g], 'net_g', 5)
