@@ -37,14 +37,10 @@ def build(setting: str) -> tuple[nn.ModuleDict, torch.Tensor]:
     return nets, torch.rand(1, 3, size, size)
 
 
-def step(nets: nn.ModuleDict, images: torch.Tensor, exchange: bool) -> None:
-    """As many passes as a step of CCLGAN has (three through each generator), then the exchange."""
-    from cclgan_plugin.training.distributed import average_gradients
-
+def step(nets: nn.ModuleDict, images: torch.Tensor, exchanges: dict[str, Any] | None) -> None:
+    """As many passes as a step of CCLGAN has (three through each generator), with the exchange or without."""
+    nets.zero_grad(set_to_none=True)
     for name in ('d', 'g'):
-        parameters = [p for key, net in nets.items() if key[0] == name for p in net.parameters()]
-        for p in parameters:
-            p.grad = None
         loss = images.new_zeros(())
         for side in ('', '_rain'):
             if name == 'd':
@@ -52,22 +48,30 @@ def step(nets: nn.ModuleDict, images: torch.Tensor, exchange: bool) -> None:
             else:
                 for _ in range(3):
                     loss = loss + nets[f'g{side}'](images).mean()
+        if exchanges:
+            exchanges[name].begin(loss.detach()[None])
         loss.backward()
-        if exchange:
-            average_gradients(parameters, loss.detach()[None])
+        if exchanges:
+            exchanges[name].finish()
 
 
 def measure(rank: int, world: int, port: int, setting: str, repeats: int, results: Any) -> None:
     """One process; the times of its steps go to ``results``."""
+    from cclgan_plugin.training.gradient_exchange import GradientExchange
+
     torch.set_num_threads(1)
     dist.init_process_group('gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=world)
     nets, images = build(setting)
+    groups = {
+        name: [p for key, net in nets.items() if key[0] == name for p in net.parameters()] for name in 'dg'
+    }
+    exchanges = {name: GradientExchange(parameters) for name, parameters in groups.items()}
     times: dict[bool, list[float]] = {True: [], False: []}
     for number in range(repeats + 1):
         for exchange in (True, False):
             dist.barrier()
             began = time.perf_counter()
-            step(nets, images, exchange)
+            step(nets, images, exchanges if exchange else None)
             if number:  # the first one warms up
                 times[exchange].append(time.perf_counter() - began)
     results.put((rank, times))

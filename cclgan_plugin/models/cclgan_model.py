@@ -17,7 +17,7 @@ from cclgan_plugin.models.run_record import RunRecord
 from cclgan_plugin.models.step import CCLGANStep, Locations, Translations
 from cclgan_plugin.seeds import derive_seed
 from cclgan_plugin.training.deterministic import be_deterministic, named_operations
-from cclgan_plugin.training.distributed import average_gradients, gather_objects, wait_for_all
+from cclgan_plugin.training.distributed import gather_objects, wait_for_all
 from cclgan_plugin.training.epoch_plan import epoch_of
 from cclgan_plugin.training.finite_guard import (
     GRADIENT,
@@ -26,10 +26,15 @@ from cclgan_plugin.training.finite_guard import (
     finite_weights,
     largest_gradient,
 )
+from cclgan_plugin.training.gradient_exchange import GradientExchange
 from cclgan_plugin.training.plain_values import plain_values
 from cclgan_plugin.training.retention import remove_older
 from cclgan_plugin.training.rng_state import rng_state, set_rng_state
 from cclgan_plugin.training.undo import Undo
+
+
+def _parameters(optimizers: Iterable[torch.optim.Optimizer]) -> list[torch.nn.Parameter]:
+    return [p for optimizer in optimizers for group in optimizer.param_groups for p in group['params']]
 
 
 @MODEL_REGISTRY.register()
@@ -78,6 +83,8 @@ class CCLGANModel(CCLGANParts):
         self.setup_optimizers()
         self.setup_schedulers()
         self.undo = Undo(self.optimizer_d)
+        self.exchange_d = GradientExchange(_parameters([self.optimizer_d]))
+        self.exchange_g = GradientExchange(_parameters(self._generator_optimizers()))
 
     # ------------------------------------------------------------------ training
 
@@ -146,34 +153,42 @@ class CCLGANModel(CCLGANParts):
                 for i, part in enumerate(made)
             ),
             [self.optimizer_d],
+            self.exchange_d,
         )
 
     def _step_generators(self, made: Iterable[Translations]) -> tuple[dict[str, Tensor], bool]:
         self._require_grad('d', False)
         locations = self._draw_locations()
-        optimizers = [self.optimizer_g] + ([self.optimizer_h] if 'h' in self.nets else [])
-        return self._update((self.step.generator_losses(part, locations) for part in made), optimizers)
+        parts = (self.step.generator_losses(part, locations) for part in made)
+        return self._update(parts, self._generator_optimizers(), self.exchange_g)
+
+    def _generator_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self.optimizer_g] + ([self.optimizer_h] if 'h' in self.nets else [])
 
     def _update(
-        self, parts: Iterable[dict[str, Tensor]], optimizers: list[torch.optim.Optimizer]
+        self,
+        parts: Iterable[dict[str, Tensor]],
+        optimizers: list[torch.optim.Optimizer],
+        exchange: GradientExchange,
     ) -> tuple[dict[str, Tensor], bool]:
         """One step on the mean of the parts' losses, averaged over the processes.
 
         Returns:
             The losses, and whether they were finite (on a GPU always True: see FiniteGuard).
         """
-        parameters = [p for o in optimizers for group in o.param_groups for p in group['params']]
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         names: list[str] = []
         seen: list[Tensor] = []
         for losses in parts:
             names, values = list(losses), torch.stack(list(losses.values())) / self.grad_accum
-            values.sum().backward()
             seen.append(values.detach())
-        mean = average_gradients(parameters, torch.stack(seen).sum(0))
-        assert mean is not None
-        checked = torch.cat([mean, largest_gradient(parameters).to(mean.dtype)[None]])
+            if len(seen) == self.grad_accum:
+                exchange.begin(torch.stack(seen).sum(0))
+            values.sum().backward()
+        mean = exchange.finish()
+        largest = largest_gradient(_parameters(optimizers))
+        checked = torch.cat([mean, largest.to(mean.dtype)[None]])
         good = self.guard.check([*names, GRADIENT], checked, self.current_iter, optimizers)
         if good:
             self._clip(optimizers)
@@ -185,8 +200,7 @@ class CCLGANModel(CCLGANParts):
         """Shorten the gradient of each optimizer to ``grad_clip``, where it is longer."""
         if self.grad_clip > 0:
             for optimizer in optimizers:
-                parameters = [p for group in optimizer.param_groups for p in group['params']]
-                torch.nn.utils.clip_grad_norm_(parameters, self.grad_clip)
+                torch.nn.utils.clip_grad_norm_(_parameters([optimizer]), self.grad_clip)
 
     def _require_grad(self, group: str, value: bool) -> None:
         for name, net in self.nets.items():

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import torch
-from torch import Tensor, nn
 from torch import distributed as dist
+from torch import nn
 
 _words: list[tuple[Any, Any]] = []
 
@@ -70,45 +69,3 @@ def broadcast_weights(nets: Iterable[nn.Module]) -> None:
         for net in nets:
             for tensor in (*net.parameters(), *net.buffers()):
                 dist.broadcast(tensor.data, src=0)
-
-
-def average_gradients(parameters: Iterable[nn.Parameter], values: Tensor | None = None) -> Tensor | None:
-    """Replace each gradient by its mean over the processes, in one message per dtype.
-
-    A network that runs several times under one backward pass, forwards and encodings alike, is beyond
-    what a wrapper around ``forward`` can see; adding up the finished gradients is exact whatever ran.
-    A parameter without a gradient counts as zero, so that all ranks send messages of the same length.
-
-    Args:
-        parameters: the same on every rank.
-        values: ``(n,)``, numbers that travel along, such as the losses.
-
-    Returns:
-        The mean of ``values`` over the processes.
-    """
-    if not is_distributed():
-        return values
-    by_dtype: dict[torch.dtype, list[Tensor]] = {}
-    for p in parameters:
-        if p.grad is None:
-            p.grad = torch.zeros_like(p)
-        by_dtype.setdefault(p.dtype, []).append(p.grad)
-    if values is not None:
-        values = values.clone()
-        by_dtype.setdefault(values.dtype, []).append(values)
-    for tensors in by_dtype.values():
-        flat = torch.cat([tensor.flatten() for tensor in tensors])
-        dist.all_reduce(flat)
-        flat /= dist.get_world_size()
-        parts = flat.split([tensor.numel() for tensor in tensors])
-        torch._foreach_copy_(tensors, [part.view_as(t) for part, t in zip(parts, tensors, strict=True)])
-    return values
-
-
-def mean_over_processes(values: Tensor) -> Tensor:
-    """The mean of each entry over the processes, on every one of them."""
-    if is_distributed():
-        values = values.clone()
-        dist.all_reduce(values)
-        values /= dist.get_world_size()
-    return values
