@@ -74,7 +74,7 @@ class CCLGANModel(CCLGANParts):
             symbol: ImagePool(train_opt.get('pool_size', 0), derive_seed(self.seed, symbol))
             for symbol in ('c^', 'r^')
         }
-        self.guard = FiniteGuard(train_opt.get('nan_limit', 0))
+        self.guard = FiniteGuard(train_opt.get('nan_limit', 0), deferred=self.device.type == 'cuda')
         self.current_iter = 0
         self._ranks: list[dict[str, Any]] = []
         self._last_losses: dict[str, Tensor] = {}
@@ -174,7 +174,7 @@ class CCLGANModel(CCLGANParts):
         """One step on the mean of the parts' losses, averaged over the processes.
 
         Returns:
-            The losses, and whether they were finite (on a GPU always True: see FiniteGuard).
+            The losses, and whether they were finite (on a GPU always True, for now: see FiniteGuard).
         """
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)

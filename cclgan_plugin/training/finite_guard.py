@@ -52,16 +52,18 @@ class FiniteGuard:
 
     Args:
         limit: iterations that may be skipped in the whole run.
+        deferred: for a GPU, as above; the optimizers must be fused ones.
         lag: steps that a GPU may run ahead of the check.
 
     Attributes:
         skipped: how many were skipped so far.
         last: what was wrong in the last of them.
-        found: a bool scalar on the GPU, whether this iteration is to be skipped; None on the CPU.
+        found: if deferred, a bool scalar on the device: whether this iteration is to be skipped.
     """
 
-    def __init__(self, limit: int = 0, lag: int = 4) -> None:
+    def __init__(self, limit: int = 0, deferred: bool = False, lag: int = 4) -> None:
         self.limit = limit
+        self.deferred = deferred
         self.lag = lag
         self.skipped = 0
         self.last: NonFiniteLoss | None = None
@@ -88,10 +90,10 @@ class FiniteGuard:
             optimizers: that would step.
 
         Returns:
-            Whether to call their ``step``; on a GPU always, where they then decide for themselves.
+            Whether to call their ``step``; if deferred always: they then decide for themselves.
         """
         self._pending.append((iteration, list(names), values))
-        if values.is_cuda:
+        if self.deferred:
             found = (~torch.isfinite(values)).any()
             self.found = found if self.found is None else self.found | found
             for optimizer in optimizers:

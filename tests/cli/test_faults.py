@@ -23,10 +23,15 @@ def weights(folder, iteration):
     return {n: load(folder / f'experiments/tiny/models/net_{n}_{iteration}.pth') for n in NETWORKS}
 
 
-def with_nan(method, term, iterations, *arguments):
+def with_nan(method, term, iterations, *arguments, deferred=False):
     """The command, with a loss that is no number in some iterations."""
+    from cclgan_plugin.models import cclgan_model
     from cclgan_plugin.models.cclgan_model import CCLGANModel
+    from cclgan_plugin.training.finite_guard import FiniteGuard
 
+    if deferred:
+        # What a GPU does, on the CPU, whose fused optimizers can do it too.
+        cclgan_model.FiniteGuard = lambda limit, deferred: FiniteGuard(limit, deferred=True)
     original, optimize = getattr(CCLGANStep, method), CCLGANModel.optimize_parameters
     now = [0]
 
@@ -69,6 +74,27 @@ def test_an_iteration_with_nan_changes_nothing_and_the_run_goes_on(tmp_path, met
     one, four = weights(tmp_path, 1), weights(tmp_path, 4)
     for name in NETWORKS:
         assert not same(one[name], four[name])
+
+
+@pytest.mark.parametrize(
+    ('method', 'term'), [('discriminator_losses', 'l_d'), ('generator_losses', 'l_idt_rain')]
+)
+def test_a_host_that_does_not_wait_for_its_device_skips_all_the_same(tmp_path, method, term):
+    few = {'logger__save_checkpoint_freq': 1, 'train__total_iter': 5, 'train__ema_decay': 0}
+    prepare(tmp_path, **few, val=None, logger__keep_best=None)
+
+    def deferred(*words):
+        return with_nan(method, term, (1, 3), *words, deferred=True)
+
+    (code,) = finish([start(deferred, 'train', '-opt', 'tiny.yml', cwd=tmp_path, log='nan.log')])
+    log = (tmp_path / 'nan.log').read_text()
+    assert code == 0, log[-3000:]
+    assert f'{term} is nan at iteration 3; the iteration is skipped, 2 so far (nan_limit: 10)' in log
+    assert same(weights(tmp_path, 2), weights(tmp_path, 3))
+    two, three = (load(tmp_path / f'experiments/tiny/training_states/{i}.state') for i in (2, 3))
+    assert same([o['state'] for o in two['optimizers']], [o['state'] for o in three['optimizers']])
+    one, four = weights(tmp_path, 1), weights(tmp_path, 4)
+    assert not any(same(one[name], four[name]) for name in NETWORKS)
 
 
 def test_more_nan_than_allowed_ends_the_run_with_the_good_weights(tmp_path):
