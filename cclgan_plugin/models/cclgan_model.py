@@ -65,7 +65,7 @@ class CCLGANModel(CCLGANParts):
         train_opt = self.opt['train']
         self.seed = int(self.opt['manual_seed'])
         self.build_parts()
-        self.step = CCLGANStep(self.nets, self.criteria, batch_identity=self.device.type == 'cuda')
+        self.step = CCLGANStep(self.nets, self.criteria, self.step_modes())
         self.net_d_iters = train_opt.get('net_d_iters', 1)
         self.net_d_init_iters = train_opt.get('net_d_init_iters', 0)
         self.grad_accum = train_opt.get('grad_accum', 1)
@@ -148,6 +148,7 @@ class CCLGANModel(CCLGANParts):
         if generator_step:
             self.undo.remember()
         return self._update(
+            'd',
             (
                 self.step.discriminator_losses(part.images, {s: share[i] for s, share in shares.items()})
                 for i, part in enumerate(made)
@@ -160,13 +161,14 @@ class CCLGANModel(CCLGANParts):
         self._require_grad('d', False)
         locations = self._draw_locations()
         parts = (self.step.generator_losses(part, locations) for part in made)
-        return self._update(parts, self._generator_optimizers(), self.exchange_g)
+        return self._update('g', parts, self._generator_optimizers(), self.exchange_g)
 
     def _generator_optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.optimizer_g] + ([self.optimizer_h] if 'h' in self.nets else [])
 
     def _update(
         self,
+        name: str,
         parts: Iterable[dict[str, Tensor]],
         optimizers: list[torch.optim.Optimizer],
         exchange: GradientExchange,
@@ -185,15 +187,19 @@ class CCLGANModel(CCLGANParts):
             seen.append(values.detach())
             if len(seen) == self.grad_accum:
                 exchange.begin(torch.stack(seen).sum(0))
-            values.sum().backward()
+            self.precision.backward([values.sum()], name)
         mean = exchange.finish()
-        largest = largest_gradient(_parameters(optimizers))
-        checked = torch.cat([mean, largest.to(mean.dtype)[None]])
-        good = self.guard.check([*names, GRADIENT], checked, self.current_iter, optimizers)
+        checked = dict(zip(names, mean, strict=True))
+        # A scaler has its own way with gradients that overflow: they are nothing out of the ordinary.
+        if not self.precision.scales:
+            checked[GRADIENT] = largest_gradient(_parameters(optimizers)).to(mean.dtype)
+        good = self.guard.check(
+            list(checked), torch.stack([*checked.values()]), self.current_iter, optimizers
+        )
         if good:
+            self.precision.unscale(optimizers, name)
             self._clip(optimizers)
-            for optimizer in optimizers:
-                optimizer.step()
+            self.precision.step(optimizers, name)
         return dict(zip(names, mean, strict=True)), good
 
     def _clip(self, optimizers: list[torch.optim.Optimizer]) -> None:
@@ -299,6 +305,7 @@ class CCLGANModel(CCLGANParts):
             'ranks': self._ranks,
             'best_metric_results': plain_values(getattr(self, 'best_metric_results', {})),
             'skipped': self.guard.skipped,
+            'scalers': self.precision.state_dict(),
         }
 
     def _own_state(self) -> dict[str, Any]:
@@ -325,4 +332,5 @@ class CCLGANModel(CCLGANParts):
         if resume_state.get('best_metric_results'):
             self.best_metric_results = resume_state['best_metric_results']
         self.guard.skipped = resume_state.get('skipped', 0)
+        self.precision.load_state_dict(resume_state.get('scalers', {}))
         self.current_iter = int(resume_state['iter'])

@@ -71,14 +71,17 @@ def test_an_interrupt_before_the_first_step_is_an_ordinary_one(tmp_path):
     assert finish([start(interrupted, cwd=tmp_path, log='stop.log')]) == [130]
 
 
-def test_accumulating_runs_resume(tmp_path):
+@pytest.mark.parametrize('amp', ['off', 'fp16'])
+def test_accumulating_runs_resume(tmp_path, amp):
     changes = {'train__grad_accum': 2, 'datasets__train__batch_size_per_gpu': 1, 'train__grad_clip': 1.0}
     for name in ('whole', 'cut'):
-        prepare(tmp_path / name, **changes)
+        prepare(tmp_path / name, **changes, train__amp=amp)
     train(tmp_path / 'whole')
     assert stop(tmp_path / 'cut', 3) == 75
     train(tmp_path / 'cut', 1, '--auto_resume')
     assert_same_run(tmp_path / 'cut', tmp_path / 'whole')
+    scalers = load(tmp_path / 'cut/experiments/tiny/training_states/7.state')['scalers']
+    assert list(scalers) == ([] if amp == 'off' else ['d', 'g'])
 
 
 def test_a_seed_that_was_drawn_at_random_is_kept(tmp_path):
