@@ -46,7 +46,7 @@ class CCLGANParts(SRModel):
     def model_to_device(self, net: nn.Module) -> nn.Module:
         """Move a network to the device, bare: gradients are averaged by training.distributed."""
         net = net.to(self.device)
-        if self.opt.get('train', {}).get('channels_last'):
+        if (self.opt.get('train') or {}).get('channels_last'):
             net.to(memory_format=torch.channels_last)
         return net
 
