@@ -14,6 +14,7 @@ class UserError(Exception):
     """
 
     exit_code = 2
+    label = 'error'
 
 
 class OptionError(UserError):

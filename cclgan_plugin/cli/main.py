@@ -57,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments; those of the process if None.
 
     Returns:
-        The exit code: 0 = done, 2 = something given is wrong, 3 = training cannot go on, 130 = interrupted; a
-        command may have others.
+        The exit code: 0 = done, 2 = something given is wrong, 3 = training cannot go on, 75 = a signal has
+        stopped the training and it can go on, 130 = interrupted; a command may have others.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # From argparse: 0 after --help and --version, 2 after its own message.
         return stop.code if isinstance(stop.code, int) else 1
     except UserError as error:
-        print(f'{_process()}basicsr: error: {_one_message(error)}', file=sys.stderr)
+        print(f'{_process()}basicsr: {error.label}: {_one_message(error)}', file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f'{_process()}basicsr: interrupted', file=sys.stderr)

@@ -33,13 +33,16 @@ def run(args: argparse.Namespace) -> int:
     """Train, with a progress line on a terminal; 0 = the run reached ``train.total_iter``.
 
     Raises:
-        TrainingError: it did not.
+        Stopped: a signal has stopped it, and it can go on.
+        TrainingError: it cannot, or another of its processes is gone.
     """
     from basicsr.train import train_pipeline
 
     from cclgan_plugin.training.progress import follow_training
+    from cclgan_plugin.training.rank_watch import end_together
+    from cclgan_plugin.training.stop_signals import stop_on_signals
 
-    with follow_training() as progress:
+    with end_together(), follow_training() as progress, stop_on_signals():
         run_pipeline(train_pipeline, args)
     progress.check_complete()
     return 0

@@ -46,7 +46,8 @@ AFTER_IMPORT = (
     'metrics_without_truth',
     'metric_means',
     'niqe_input',
-    'validation_on_rank_0',
+    'shared_validation',
+    'resumed_validation',
 )
 
 #: The names of the mends in place, in the order of their application.

@@ -1,8 +1,10 @@
 """30 iterations asked for, 16 run, exit code 0; a dataset smaller than one batch: no iteration at all,
-exit code 0.
+exit code 0. A run that goes on with another number of processes, or another batch, sees some images twice
+and others never, and does not say so.
 
 In every release: ``create_train_val_dataloader`` counts the iterations of an epoch with ``ceil``, while
-the loader drops the last, incomplete batch. May go when it counts ``len(train_loader)``.
+the loader drops the last, incomplete batch; nothing is kept of how an epoch was dealt out. May go when it
+counts ``len(train_loader)`` and compares.
 """
 
 from __future__ import annotations
@@ -11,10 +13,14 @@ import logging
 import math
 from typing import Any
 
+import torch
+
 from cclgan_plugin.errors import OptionError
-from cclgan_plugin.mends import resume_state
+from cclgan_plugin.mends import resume_state, resumed_validation
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
+from cclgan_plugin.seeds import derive_seed
+from cclgan_plugin.training.epoch_plan import Dealing, EpochPlan, set_plan
 
 __all__ = ['apply', 'count_epochs', 'create_train_val_dataloader', 'needed']
 
@@ -40,39 +46,65 @@ def count_epochs(total_iter: int, iters_per_epoch: int, start_epoch: int = 0, st
 def create_train_val_dataloader(opt: dict[str, Any], logger: logging.Logger) -> tuple[Any, ...]:
     """BasicSR's loaders and sampler, with as many epochs as ``train.total_iter`` takes.
 
-    The model finds the number of batches per epoch as ``datasets.train.iters_per_epoch``.
+    The model finds the number of batches per epoch as ``datasets.train.iters_per_epoch``, and the whole plan
+    in ``training.epoch_plan``.
 
     Raises:
-        OptionError: the training set does not fill one batch.
+        OptionError: the training set does not fill one batch, and ``datasets.train.small_set`` is not
+            ``repeat``; or the run to go on with was dealt out differently, and ``path.resume_changed`` is
+            not ``allow``.
     """
     original = create_train_val_dataloader.unmended  # type: ignore[attr-defined]
     train_loader, train_sampler, val_loaders, _, total_iter = original(opt, logger)
+    train_opt = opt['datasets']['train']
     if len(train_loader) == 0:
-        train_opt = opt['datasets']['train']
-        raise OptionError(
-            f'datasets.train has {len(train_loader.dataset)} images, which do not fill one batch: '
-            f'batch_size_per_gpu is {train_opt["batch_size_per_gpu"]}, with {opt["world_size"]} process(es) '
-            f'and dataset_enlarge_ratio {train_opt.get("dataset_enlarge_ratio", 1)}. Lower '
-            'batch_size_per_gpu or raise dataset_enlarge_ratio.'
-        )
-    opt['datasets']['train']['iters_per_epoch'] = len(train_loader)
-    start_epoch, start_iter = resume_state.starting_point
-    _resume_within_epoch(train_sampler, len(train_loader), train_loader.batch_size, start_epoch, start_iter)
-    last_epoch = count_epochs(total_iter, len(train_loader), start_epoch, start_iter)
+        if train_opt.get('small_set') != 'repeat':
+            raise OptionError(
+                f'datasets.train has {len(train_loader.dataset)} images, which do not fill one batch: '
+                f'batch_size_per_gpu is {train_opt["batch_size_per_gpu"]}, with {opt["world_size"]} '
+                f'process(es) and dataset_enlarge_ratio {train_opt.get("dataset_enlarge_ratio", 1)}. Lower '
+                'batch_size_per_gpu, raise dataset_enlarge_ratio, or set small_set: repeat.'
+            )
+        wanted = train_opt['batch_size_per_gpu'] * opt['world_size']
+        train_opt['dataset_enlarge_ratio'] = math.ceil(wanted / len(train_loader.dataset))
+        logger.info(f'small_set: repeat: dataset_enlarge_ratio is {train_opt["dataset_enlarge_ratio"]} now.')
+        train_loader, train_sampler, val_loaders, _, total_iter = original(opt, logger)
+    train_opt['iters_per_epoch'] = len(train_loader)
+    plan = _make_plan(opt, train_sampler, train_loader.batch_size)
+    set_plan(plan)
+    resumed_validation.remember_loaders(val_loaders)
+    # A generator of its own: what a new epoch draws must not depend on how often the run was interrupted.
+    seed = derive_seed(opt.get('manual_seed') or 0, 'workers', opt['rank'], plan.start_iter)
+    train_loader.generator = torch.Generator().manual_seed(seed)
+    last_epoch = count_epochs(total_iter, len(train_loader), plan.start_epoch, plan.start_iter)
     logger.info(
         f'Full batches per epoch: {len(train_loader)}; {total_iter} iterations end in epoch {last_epoch}.'
     )
     return train_loader, train_sampler, val_loaders, last_epoch, total_iter
 
 
-def _resume_within_epoch(
-    sampler: Any, iters_per_epoch: int, batch_size: int, epoch: int, iteration: int
-) -> None:
-    """Leave out what the interrupted epoch has used already, where the sampler can (BasicSR's cannot)."""
-    done = iteration - epoch * iters_per_epoch
-    # With another batch size or number of processes than before, the epochs do not correspond.
-    if iteration > 0 and hasattr(sampler, 'resume_at') and 0 <= done <= iters_per_epoch:
-        sampler.resume_at(epoch, done * batch_size)
+def _make_plan(opt: dict[str, Any], sampler: Any, batch: int) -> EpochPlan:
+    """The plan of this run. What the interrupted epoch has used already is left out, where the sampler can
+    do that (BasicSR's cannot).
+    """
+    world, share = opt['world_size'], len(sampler)
+    dealing = Dealing(world, batch, share * world)
+    epoch, iteration = resume_state.starting_point
+    before = resume_state.starting_dealing
+    if iteration == 0 or before is None:
+        return EpochPlan(dealing, epoch, iteration)
+    changes = before.differences(dealing)
+    if changes and opt['path'].get('resume_changed') != 'allow':
+        raise OptionError(
+            f'{opt["path"]["resume_state"]} was saved by another kind of run: {"; ".join(changes)}. Go on as '
+            'it was, or set path.resume_changed: allow (the images left of the epoch are then dealt out '
+            'anew, and the run is not the one that an uninterrupted training would have been).'
+        )
+    if not hasattr(sampler, 'resume_at'):
+        return EpochPlan(dealing, epoch, iteration)
+    taken = min(before.taken // world, share)
+    sampler.resume_at(epoch, taken)
+    return EpochPlan(Dealing(world, batch, share * world, taken * world), epoch, iteration)
 
 
 def apply() -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from cclgan_plugin.errors import WeightsError
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
+from cclgan_plugin.mends.saving import bare_name
 from cclgan_plugin.mends.trusted_load import load_data_only
 
 __all__ = ['apply', 'load_network', 'needed']
@@ -54,7 +55,7 @@ def load_network(
         loaded = loaded[param_key]
     if not isinstance(loaded, dict) or not all(isinstance(tensor, Tensor) for tensor in loaded.values()):
         raise WeightsError(f'{load_path} holds no weights of a network for {name}.')
-    weights = {key.removeprefix('module.'): tensor for key, tensor in loaded.items()}
+    weights = {bare_name(key): tensor for key, tensor in loaded.items()}
     logger.info(f'Loading {name} from {load_path} ({param_key or "bare weights"}).')
     own = net.state_dict()
     misfits = [key for key in weights if key in own and own[key].shape != weights[key].shape]

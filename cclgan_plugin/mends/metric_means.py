@@ -7,6 +7,8 @@ that have a value. May go when NaN is left out there.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from basicsr.models import sr_model
@@ -16,32 +18,34 @@ from cclgan_plugin.mends.release import is_measured_release as needed
 __all__ = ['RunningSum', 'apply', 'needed']
 
 
-class RunningSum:
-    """What adds up like a number, remembers how many values it has seen, and leaves NaN out.
+#: From the values of a process's images to those of all images, where several processes share a set.
+all_values: ContextVar[Callable[[list[float]], list[float]]] = ContextVar('all_values', default=list)
 
-    Dividing it gives the mean over the values seen, whatever the divisor; NaN if there were none.
+
+class RunningSum:
+    """What adds up like a number, remembers the values it has seen, and leaves NaN out.
+
+    Dividing it gives the mean over the values seen, by all processes that share the set, whatever the
+    divisor; NaN if there were none.
     """
 
-    def __init__(self, value: float) -> None:
-        seen = not math.isnan(value)
-        self.total = float(value) if seen else 0.0
-        self.count = int(seen)
+    def __init__(self, *values: float) -> None:
+        self.values = list(values)
 
     def __radd__(self, other: float | RunningSum) -> RunningSum:
-        return self + other
+        return RunningSum(*other.values, *self.values) if isinstance(other, RunningSum) else self + other
 
     def __add__(self, other: float | RunningSum) -> RunningSum:
         # The sum begins with SRModel's plain 0, which is no value of an image.
         if isinstance(other, RunningSum):
-            result = RunningSum(math.nan)
-            result.total, result.count = self.total + other.total, self.count + other.count
-            return result
+            return RunningSum(*self.values, *other.values)
         if other != 0:
             raise TypeError('only the neutral 0 can be added to a sum over images')
         return self
 
     def __truediv__(self, number_of_images: int) -> float:
-        return self.total / self.count if self.count else math.nan
+        seen = [value for value in all_values.get()(self.values) if not math.isnan(value)]
+        return sum(seen) / len(seen) if seen else math.nan
 
 
 def calculate_metric(data: dict[str, Any], opt: dict[str, Any]) -> RunningSum:

@@ -1,9 +1,10 @@
 """Resuming on a CPU asks for CUDA. ``--auto_resume`` looks below the current directory whatever the root
 is, so the run silently starts anew and the old one is archived. A stray ``latest.state`` is a
-ValueError, and a state cut short by a kill ends the run.
+ValueError, and a state cut short by a kill ends the run. A state resumes with whatever networks have its
+number, and with another seed.
 
-In every release: ``load_resume_state``. May go when it reads ``path.training_states`` onto the CPU and
-passes over what cannot be resumed.
+In every release: ``load_resume_state``. May go when it reads ``path.training_states`` onto the CPU, passes
+over what cannot be resumed, and sees that what it reads belongs together.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from typing import Any
 
 from basicsr import train
 from basicsr.utils.dist_util import get_dist_info
-from basicsr.utils.misc import check_resume
+from basicsr.utils.misc import check_resume, set_random_seed
 
 from cclgan_plugin.errors import TrainingError, WeightsError
 from cclgan_plugin.mends import experiment_folders
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
 from cclgan_plugin.mends.trusted_load import load_data_only
+from cclgan_plugin.training.atomic_save import file_digest, remove_leftovers
+from cclgan_plugin.training.distributed import from_first
+from cclgan_plugin.training.epoch_plan import Dealing
 
-__all__ = ['apply', 'load_resume_state', 'needed', 'starting_point']
+__all__ = ['apply', 'load_resume_state', 'needed', 'starting_dealing', 'starting_point']
 
 #: (epoch, iteration) from which the run of this process goes on; the loaders' arithmetic wants to know.
 starting_point: tuple[int, int] = (0, 0)
+#: How the epoch was dealt out when it was interrupted; None if the state does not say.
+starting_dealing: Dealing | None = None
 
 STATE_KEYS = ('epoch', 'iter', 'optimizers', 'schedulers')
 
@@ -43,19 +49,58 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         WeightsError: ``path.resume_state`` cannot be read, is no training state, or its networks are missing.
         TrainingError: there are states, and none of them can be resumed.
     """
-    global starting_point
-    starting_point = (0, 0)
-    path = _latest_state(opt) if opt.get('auto_resume') else opt['path'].get('resume_state')
+    global starting_point, starting_dealing
+    starting_point, starting_dealing = (0, 0), None
+    path = _latest_for_all(opt) if opt.get('auto_resume') else opt['path'].get('resume_state')
     if not path:
         return None
     state = read_state(path)
     opt['path']['resume_state'] = str(path)
 
     check_resume(opt, state['iter'])
-    _check_networks(opt, state['iter'], path)
+    _check_networks(opt, state, path)
+    _keep_seed(opt, state)
     experiment_folders.check_before(opt)
+    if get_dist_info()[0] == 0:
+        for folder in ('models', 'training_states'):
+            remove_leftovers(opt['path'][folder])
     starting_point = (state['epoch'], state['iter'])
+    starting_dealing = _read_dealing(state)
     return state
+
+
+def _keep_seed(opt: dict[str, Any], state: dict[str, Any]) -> None:
+    """The seed of a run is that of its beginning; one drawn at random for this start would not be."""
+    seed = state.get('manual_seed')
+    if not isinstance(seed, int) or seed == opt.get('manual_seed'):
+        return
+    if get_dist_info()[0] == 0:
+        print(f'manual_seed: {seed}, with which the run began, not {opt.get("manual_seed")}', flush=True)
+    opt['manual_seed'] = seed
+    for dataset in opt['datasets'].values():
+        if 'manual_seed' in dataset:
+            dataset['manual_seed'] = seed
+    set_random_seed(seed + opt.get('rank', 0))
+
+
+def _read_dealing(state: dict[str, Any]) -> Dealing | None:
+    found = state.get('dealing')
+    return Dealing(**{key: int(value) for key, value in found.items()}) if isinstance(found, dict) else None
+
+
+def _latest_for_all(opt: dict[str, Any]) -> Path | None:
+    """The state that the first process chooses, for every process."""
+    chosen: Path | None = None
+    error: TrainingError | None = None
+    if get_dist_info()[0] == 0:
+        try:
+            chosen = _latest_state(opt)
+        except TrainingError as caught:
+            error = caught
+    chosen, error = from_first((chosen, error))
+    if error is not None:
+        raise error
+    return chosen
 
 
 def read_state(path: str | Path) -> dict[str, Any]:
@@ -75,19 +120,38 @@ def read_state(path: str | Path) -> dict[str, Any]:
     return state
 
 
-def _check_networks(opt: dict[str, Any], iteration: int, state: str | Path) -> None:
-    """Read the networks saved with a state. One that the model never saved may be absent; all may not.
+def _check_networks(opt: dict[str, Any], state: dict[str, Any], path: str | Path) -> None:
+    """See that the networks saved with a state are there, and are those.
+
+    A state of plain BasicSR does not name its networks; there one that the model never saved may be
+    absent, and all may not.
 
     Raises:
-        WeightsError: one of them cannot be read, or none is there.
+        WeightsError: one of them is missing, cannot be read, or was saved at another time.
     """
+    iteration = state['iter']
     ignored = opt['path'].get('ignore_resume_networks') or []
     names = [key.removeprefix('network_') for key in opt if key.startswith('network_') and key not in ignored]
-    files = [Path(opt['path']['models']) / f'net_{name}_{iteration}.pth' for name in names]
+    folder = Path(opt['path']['models'])
+    files = [folder / f'net_{name}_{iteration}.pth' for name in names]
+    digests: dict[str, str] = state.get('networks') or {}
+    if digests:
+        for file in files:
+            if file.name not in digests:
+                raise WeightsError(
+                    f'{path} was saved without {file.name}; the options have another model now.'
+                )
+            if not file.is_file():
+                raise WeightsError(f'{path} goes with {file}, and there is no such file.')
+            if file_digest(file) != digests[file.name]:
+                raise WeightsError(
+                    f'{path} and {file} do not belong together: one was saved without the other.'
+                )
+        return
     present = [file for file in files if file.is_file()]
     if files and not present:
         raise WeightsError(
-            f'{state} goes with the networks saved in the same iteration, such as {files[0]}, '
+            f'{path} goes with the networks saved in the same iteration, such as {files[0]}, '
             'and there are none.'
         )
     for file in present:
@@ -108,15 +172,18 @@ def _latest_state(opt: dict[str, Any]) -> Path | None:
     latest = None
     for path in numbered:
         try:
-            _check_networks(opt, read_state(path)['iter'], path)
+            _check_networks(opt, read_state(path), path)
         except WeightsError as error:
             passed_over.append(f'{path.name}: {error}')
         else:
             latest = path
             break
-    if get_dist_info()[0] == 0:
-        for reason in passed_over:
-            logging.getLogger('basicsr').warning(f'--auto_resume passes over {reason}')
+    for reason in passed_over:
+        logging.getLogger('basicsr').warning(f'--auto_resume passes over {reason}')
+    if latest is not None:
+        print(f'--auto_resume goes on from {latest}', flush=True)
+    elif not numbered:
+        print(f'--auto_resume: no training state in {folder}; the run begins anew', flush=True)
     if numbered and latest is None:
         raise TrainingError(
             f'--auto_resume: none of the {len(numbered)} training states in {folder} can be resumed (the '

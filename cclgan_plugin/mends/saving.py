@@ -1,13 +1,15 @@
 """A kill while saving leaves a checkpoint cut short; a full disk leaves empty ones, "Just ignore it",
-exit code 0. The same weights saved under another name are other bytes.
+exit code 0. The same weights saved under another name are other bytes. A state does not know which files it
+goes with, so a kill between two of them leaves a mixed set that resumes.
 
-In every release: ``save_network`` and ``save_training_state``. May go when they save atomically and fail
-loudly.
+In every release: ``save_network`` and ``save_training_state``. May go when they save atomically, fail loudly
+and name what belongs together.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,20 @@ from torch import Tensor, nn
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
 from cclgan_plugin.training.atomic_save import atomic_torch_save
+from cclgan_plugin.training.epoch_plan import current_plan
 
-__all__ = ['apply', 'needed', 'plain_weights', 'save_network', 'save_training_state']
+__all__ = ['apply', 'bare_name', 'needed', 'plain_weights', 'save_network', 'save_training_state']
+
+
+def bare_name(key: str) -> str:
+    """The name of a weight in the bare network: without what DDP, DataParallel and torch.compile prefix."""
+    return key.removeprefix('module.').replace('_orig_mod.', '')
 
 
 def plain_weights(net: nn.Module) -> OrderedDict[str, Tensor]:
     """The weights of a bare network on the CPU, without the prefix that wrappers give their names."""
     own = net.state_dict()
-    weights = OrderedDict((key.removeprefix('module.'), tensor.detach().cpu()) for key, tensor in own.items())
+    weights = OrderedDict((bare_name(key), tensor.detach().cpu()) for key, tensor in own.items())
     # What load_state_dict needs to read weights of older layers.
     weights._metadata = getattr(own, '_metadata', None)  # type: ignore[attr-defined]
     return weights
@@ -56,12 +64,19 @@ def save_network(
         raise ValueError(f'save_network: {len(nets)} networks, {len(keys)} keys')
     content = {key: plain_weights(self.get_bare_model(one)) for key, one in zip(keys, nets, strict=True)}
     name = f'{net_label}_{"latest" if current_iter == -1 else current_iter}.pth'
-    atomic_torch_save(content, Path(self.opt['path']['models']) / name)
+    digest = atomic_torch_save(content, Path(self.opt['path']['models']) / name)
+    saved = vars(self).setdefault('_saved_networks', {})
+    if current_iter not in saved:
+        saved.clear()
+    saved.setdefault(current_iter, {})[name] = digest
 
 
 @master_only
 def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
     """Save optimizers and schedulers as ``training_states/{current_iter}.state``.
+
+    The state also names the network files that were saved with it, by SHA-256, the seed, and how the epoch
+    was dealt out.
 
     Args:
         epoch: current epoch.
@@ -77,7 +92,12 @@ def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
         'iter': current_iter,
         'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
         'schedulers': [scheduler.state_dict() for scheduler in self.schedulers],
+        'networks': dict(vars(self).get('_saved_networks', {}).get(current_iter, {})),
+        'manual_seed': self.opt.get('manual_seed'),
     }
+    plan = current_plan()
+    if plan is not None:
+        state['dealing'] = asdict(plan.dealing_after(current_iter))
     # A model may have more to resume than BasicSR knows of.
     state |= getattr(self, 'extra_training_state', dict)()
     atomic_torch_save(state, Path(self.opt['path']['training_states']) / f'{current_iter}.state')

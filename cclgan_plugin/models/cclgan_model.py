@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -15,9 +16,25 @@ from cclgan_plugin.models.image_pool import ImagePool
 from cclgan_plugin.models.run_record import RunRecord
 from cclgan_plugin.models.step import CCLGANStep, Locations, Translations
 from cclgan_plugin.seeds import derive_seed
-from cclgan_plugin.training.distributed import average_gradients, mean_over_processes
-from cclgan_plugin.training.finite_guard import FiniteGuard, NonFiniteLoss, finite_weights
+from cclgan_plugin.training.deterministic import be_deterministic, named_operations
+from cclgan_plugin.training.distributed import gather_objects, wait_for_all
+from cclgan_plugin.training.epoch_plan import epoch_of
+from cclgan_plugin.training.finite_guard import (
+    GRADIENT,
+    FiniteGuard,
+    NonFiniteLoss,
+    finite_weights,
+    largest_gradient,
+)
+from cclgan_plugin.training.gradient_exchange import GradientExchange
 from cclgan_plugin.training.plain_values import plain_values
+from cclgan_plugin.training.retention import remove_older
+from cclgan_plugin.training.rng_state import rng_state, set_rng_state
+from cclgan_plugin.training.undo import Undo
+
+
+def _parameters(optimizers: Iterable[torch.optim.Optimizer]) -> list[torch.nn.Parameter]:
+    return [p for optimizer in optimizers for group in optimizer.param_groups for p in group['params']]
 
 
 @MODEL_REGISTRY.register()
@@ -37,6 +54,8 @@ class CCLGANModel(CCLGANParts):
                 '--launcher pytorch'
             )
         self.log_dict: dict[str, float] = {}
+        if opt.get('deterministic'):
+            be_deterministic()
         super().__init__(opt)
 
     # ------------------------------------------------------------------ building
@@ -49,17 +68,23 @@ class CCLGANModel(CCLGANParts):
         self.step = CCLGANStep(self.nets, self.criteria, self.step_modes())
         self.net_d_iters = train_opt.get('net_d_iters', 1)
         self.net_d_init_iters = train_opt.get('net_d_init_iters', 0)
+        self.grad_accum = train_opt.get('grad_accum', 1)
+        self.grad_clip = train_opt.get('grad_clip', 0.0)
         self.pools = {
             symbol: ImagePool(train_opt.get('pool_size', 0), derive_seed(self.seed, symbol))
             for symbol in ('c^', 'r^')
         }
-        self.guard = FiniteGuard()
+        self.guard = FiniteGuard(train_opt.get('nan_limit', 0), deferred=self.device.type == 'cuda')
         self.current_iter = 0
+        self._ranks: list[dict[str, Any]] = []
         self._last_losses: dict[str, Tensor] = {}
         self._last_images: dict[str, Tensor] = {}
         self.record = RunRecord(self.opt)
         self.setup_optimizers()
         self.setup_schedulers()
+        self.undo = Undo(self.optimizer_d)
+        self.exchange_d = GradientExchange(_parameters([self.optimizer_d]))
+        self.exchange_g = GradientExchange(_parameters(self._generator_optimizers()))
 
     # ------------------------------------------------------------------ training
 
@@ -71,50 +96,117 @@ class CCLGANModel(CCLGANParts):
     def optimize_parameters(self, current_iter: int) -> None:
         """One iteration: the discriminators, then (see ``net_d_iters``) the generators and heads.
 
+        An iteration with a loss or gradient that is no finite number changes no weight: it is skipped.
+
         Raises:
-            NonFiniteLoss: a loss or gradient is not finite; the last good state has been saved.
+            NonFiniteLoss: more than ``nan_limit`` iterations were skipped; the state has been saved.
         """
         self.current_iter = current_iter
+        with named_operations():
+            self._iterate(current_iter)
+        if self.guard.exhausted:
+            self._stop_at_nan(f'{self.guard.skipped} skipped, nan_limit is {self.guard.limit}')
+
+    def _iterate(self, current_iter: int) -> None:
+        self.guard.begin()
         generator_step = current_iter % self.net_d_iters == 0 and current_iter > self.net_d_init_iters
-        try:
-            made = self.step.translate(self.lq, self.gt, generator_step)
-            losses = self._step_discriminators(made)
-            if generator_step:
-                losses |= self._step_generators(made)
-        except NonFiniteLoss as error:
-            self._save_last_good(error)
+        whole = self.grad_accum == 1
+        made = [self.step.translate(*part, generator_step and whole) for part in self._parts()]
+        losses, good = self._step_discriminators(made, generator_step)
+        if generator_step and good:
+            found, good = self._step_generators(made if whole else self._translated_again())
+            losses |= found
+            if self.guard.found is not None or not good:
+                self.undo.restore(self.guard.found)
+            if good and self.ema_decay > 0:
+                self.model_ema(decay=self.ema_decay)
         self._last_losses = losses
-        self._last_images = made.images
+        self._last_images = made[-1].images
 
-    def _step_discriminators(self, made: Translations) -> dict[str, Tensor]:
+    def _parts(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batch in ``grad_accum`` equal parts, rainy and clean images."""
+        if len(self.lq) % self.grad_accum:
+            raise OptionError(
+                f'train.grad_accum: {self.grad_accum} does not divide a batch of {len(self.lq)}'
+            )
+        return zip(self.lq.chunk(self.grad_accum), self.gt.chunk(self.grad_accum), strict=True)
+
+    def _translated_again(self) -> Iterator[Translations]:
+        """One part after the other with its graph, so that only one graph is in memory at a time."""
+        return (self.step.translate(*part, True) for part in self._parts())
+
+    def _step_discriminators(
+        self, made: list[Translations], generator_step: bool
+    ) -> tuple[dict[str, Tensor], bool]:
         fake = {
-            s: pool.exchange(made.images[s], self.current_iter)
+            s: pool.exchange(torch.cat([part.images[s] for part in made]), self.current_iter)
             for s, pool in self.pools.items()
-            if s in made.images
+            if s in made[0].images
         }
+        shares = {s: images.chunk(len(made)) for s, images in fake.items()}
         self._require_grad('d', True)
-        losses = self.step.discriminator_losses(made.images, fake)
-        self._update(losses, [self.optimizer_d])
-        return losses
+        if generator_step:
+            self.undo.remember()
+        return self._update(
+            'd',
+            (
+                self.step.discriminator_losses(part.images, {s: share[i] for s, share in shares.items()})
+                for i, part in enumerate(made)
+            ),
+            [self.optimizer_d],
+            self.exchange_d,
+        )
 
-    def _step_generators(self, made: Translations) -> dict[str, Tensor]:
+    def _step_generators(self, made: Iterable[Translations]) -> tuple[dict[str, Tensor], bool]:
         self._require_grad('d', False)
-        losses = self.step.generator_losses(made, self._draw_locations())
-        optimizers = [self.optimizer_g] + ([self.optimizer_h] if 'h' in self.nets else [])
-        self._update(losses, optimizers)
-        if self.ema_decay > 0:
-            self.model_ema(decay=self.ema_decay)
-        return losses
+        locations = self._draw_locations()
+        parts = (self.step.generator_losses(part, locations) for part in made)
+        return self._update('g', parts, self._generator_optimizers(), self.exchange_g)
 
-    def _update(self, losses: dict[str, Tensor], optimizers: list[torch.optim.Optimizer]) -> None:
-        parameters = [p for o in optimizers for group in o.param_groups for p in group['params']]
+    def _generator_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self.optimizer_g] + ([self.optimizer_h] if 'h' in self.nets else [])
+
+    def _update(
+        self,
+        name: str,
+        parts: Iterable[dict[str, Tensor]],
+        optimizers: list[torch.optim.Optimizer],
+        exchange: GradientExchange,
+    ) -> tuple[dict[str, Tensor], bool]:
+        """One step on the mean of the parts' losses, averaged over the processes.
+
+        Returns:
+            The losses, and whether they were finite (on a GPU always True, for now: see FiniteGuard).
+        """
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        average_gradients(parameters)
-        self.guard.check(losses, parameters, self.current_iter, optimizers)
-        for optimizer in optimizers:
-            optimizer.step()
+        names: list[str] = []
+        seen: list[Tensor] = []
+        for losses in parts:
+            names, values = list(losses), torch.stack(list(losses.values())) / self.grad_accum
+            seen.append(values.detach())
+            if len(seen) == self.grad_accum:
+                exchange.begin(torch.stack(seen).sum(0))
+            self.precision.backward([values.sum()], name)
+        mean = exchange.finish()
+        checked = dict(zip(names, mean, strict=True))
+        # A scaler has its own way with gradients that overflow: they are nothing out of the ordinary.
+        if not self.precision.scales:
+            checked[GRADIENT] = largest_gradient(_parameters(optimizers)).to(mean.dtype)
+        good = self.guard.check(
+            list(checked), torch.stack([*checked.values()]), self.current_iter, optimizers
+        )
+        if good:
+            self.precision.unscale(optimizers, name)
+            self._clip(optimizers)
+            self.precision.step(optimizers, name)
+        return dict(zip(names, mean, strict=True)), good
+
+    def _clip(self, optimizers: list[torch.optim.Optimizer]) -> None:
+        """Shorten the gradient of each optimizer to ``grad_clip``, where it is longer."""
+        if self.grad_clip > 0:
+            for optimizer in optimizers:
+                torch.nn.utils.clip_grad_norm_(_parameters([optimizer]), self.grad_clip)
 
     def _require_grad(self, group: str, value: bool) -> None:
         for name, net in self.nets.items():
@@ -127,19 +219,21 @@ class CCLGANModel(CCLGANParts):
         height, width = self.lq.shape[-2:]
         return self.step.draw_locations(height, width, generator).to(self.device)
 
-    def _save_last_good(self, error: NonFiniteLoss) -> None:
-        last_good = error.iteration - 1
-        if not finite_weights(self.nets.values()):
-            saved = 'the weights are not finite either, so only earlier states are of use'
-        elif last_good > 0:
-            self.save(self._epoch_of(last_good), last_good)
-            saved = f'the state of iteration {last_good} was saved in {self.opt["path"]["training_states"]}'
+    def _stop_at_nan(self, reason: str) -> None:
+        """Save the weights, which no bad step has touched, and end the run."""
+        error = self.guard.last
+        assert error is not None
+        if finite_weights(self.nets.values()):
+            self.save(epoch_of(self.current_iter), self.current_iter)
+            # Only the first process writes; the others must not leave it alone with that.
+            wait_for_all()
+            saved = (
+                f'the state of iteration {self.current_iter}, with the weights from before it, was saved in '
+                f'{self.opt["path"]["training_states"]} ({reason})'
+            )
         else:
-            saved = 'it was the first, so there was no good state to save'
-        raise NonFiniteLoss(error.term, error.value, error.iteration, saved) from None
-
-    def _epoch_of(self, iteration: int) -> int:
-        return (iteration - 1) // self.opt['datasets']['train']['iters_per_epoch']
+            saved = f'the weights are not finite either, so only earlier states are of use ({reason})'
+        raise NonFiniteLoss(error.term, error.value, error.iteration, saved)
 
     # ------------------------------------------------------------------ logs, pictures, states
 
@@ -147,9 +241,7 @@ class CCLGANModel(CCLGANParts):
         """The losses of the last iteration, averaged over the processes; read from the device only here."""
         self.guard.flush()
         if self._last_losses:
-            values = mean_over_processes(
-                torch.stack([v.detach().float() for v in self._last_losses.values()])
-            )
+            values = torch.stack(list(self._last_losses.values()))
             self.log_dict = OrderedDict(zip(self._last_losses, values.tolist(), strict=True))
             self.record.losses(self.current_iter, self.log_dict)
         return OrderedDict(self.log_dict)
@@ -170,28 +262,75 @@ class CCLGANModel(CCLGANParts):
         return visuals
 
     def save(self, epoch: int, current_iter: int) -> None:
-        """Write every network and, unless this is the final model, the training state."""
+        """Write every network and, unless this is the final model, the training state.
+
+        Raises:
+            NonFiniteLoss: this is the final model, and the last iteration was skipped.
+            TrainingError: a file cannot be written.
+        """
         self.guard.flush()
-        ema = [self.net_g_ema] if hasattr(self, 'net_g_ema') else []
-        self.save_network([self.net_g, *ema], 'net_g', current_iter, ['params', 'params_ema'][: 1 + len(ema)])
+        if current_iter == -1 and self.guard.last and self.guard.last.iteration == self.current_iter:
+            self._stop_at_nan('the last iteration was skipped')
+        self._ranks = gather_objects(self._own_state()) if current_iter != -1 else []
+        self._save_generator('net_g', current_iter)
         for name in SIDE_NETWORKS:
             if name in self.nets:
                 self.save_network(self.nets[name], f'net_{name}', current_iter)
         self.save_training_state(epoch, current_iter)
+        keep, path = self.opt['logger'].get('keep_last'), self.opt['path']
+        if keep and current_iter != -1 and self.opt['rank'] == 0:
+            remove_older(path['models'], path['training_states'], current_iter, keep)
         if current_iter == -1:
             self.record.finish()
+
+    def _save_generator(self, label: str, when: int | str) -> None:
+        ema = [self.net_g_ema] if hasattr(self, 'net_g_ema') else []
+        self.save_network([self.net_g, *ema], label, when, ['params', 'params_ema'][: 1 + len(ema)])
+
+    def _update_best_metric_result(
+        self, dataset_name: str, metric: str, val: float, current_iter: Any
+    ) -> None:
+        """BasicSR's; the best network by ``logger.keep_best`` on the first validation set is saved too."""
+        super()._update_best_metric_result(dataset_name, metric, val, current_iter)
+        first = next(
+            d['name'] for phase, d in self.opt['datasets'].items() if phase.startswith(('val', 'test'))
+        )
+        best = self.best_metric_results[dataset_name][metric]['iter'] == current_iter
+        if self.is_train and best and (dataset_name, metric) == (first, self.opt['logger'].get('keep_best')):
+            self._save_generator('net_g_best', metric)
 
     def extra_training_state(self) -> dict[str, Any]:
         """What a resumed run needs besides optimizers and schedulers; locations follow from the iteration."""
         return {
-            'pools': {symbol: pool.state_dict() for symbol, pool in self.pools.items()},
+            'ranks': self._ranks,
             'best_metric_results': plain_values(getattr(self, 'best_metric_results', {})),
+            'skipped': self.guard.skipped,
+            'scalers': self.precision.state_dict(),
+        }
+
+    def _own_state(self) -> dict[str, Any]:
+        """What is different on every process."""
+        return {
+            'pools': {symbol: pool.state_dict() for symbol, pool in self.pools.items()},
+            'rng': rng_state(self.device),
         }
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
-        """Put optimizers, schedulers, image pools and the best metrics back to where they were."""
+        """Put everything back to where it was, on each process its own.
+
+        With another number of processes than before (``path.resume_changed: allow``) the image pools are
+        dealt out anew, and the generators of random numbers stay as they have been seeded.
+        """
         super().resume_training(resume_state)
-        for symbol, state in resume_state.get('pools', {}).items():
-            self.pools[symbol].load_state_dict(state, self.device)
+        ranks = resume_state.get('ranks') or []
+        if ranks:
+            own = ranks[self.opt['rank'] % len(ranks)]
+            for symbol, state in own['pools'].items():
+                self.pools[symbol].load_state_dict(state, self.device)
+            if len(ranks) == self.opt['world_size']:
+                set_rng_state(own['rng'], self.device)
         if resume_state.get('best_metric_results'):
             self.best_metric_results = resume_state['best_metric_results']
+        self.guard.skipped = resume_state.get('skipped', 0)
+        self.precision.load_state_dict(resume_state.get('scalers', {}))
+        self.current_iter = int(resume_state['iter'])

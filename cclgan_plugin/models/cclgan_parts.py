@@ -46,7 +46,7 @@ class CCLGANParts(SRModel):
     def model_to_device(self, net: nn.Module) -> nn.Module:
         """Move a network to the device, bare: gradients are averaged by training.distributed."""
         net = net.to(self.device)
-        if self.opt.get('train', {}).get('channels_last'):
+        if (self.opt.get('train') or {}).get('channels_last'):
             net.to(memory_format=torch.channels_last)
         return net
 
@@ -126,8 +126,10 @@ class CCLGANParts(SRModel):
         return super().get_optimizer(optim_type, params, lr, **kwargs)
 
     def model_ema(self, decay: float = 0.999) -> None:
-        """Move the averaged generator towards the current one."""
+        """Move the averaged generator towards the current one; buffers are taken over as they are."""
         average: list[Tensor] = list(self.net_g_ema.parameters())
         current: list[Tensor] = list(self.net_g.parameters())
         with torch.no_grad():
             torch._foreach_lerp_(average, current, 1 - decay)
+            for mean, buffer in zip(self.net_g_ema.buffers(), self.net_g.buffers(), strict=True):
+                mean.copy_(buffer)

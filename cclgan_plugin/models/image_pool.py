@@ -33,7 +33,8 @@ class ImagePool:
         Returns:
             ``(N, 3, H, W)``.
         """
-        images = images.detach()
+        # An image that is no number must not come back in a later iteration.
+        images = images.detach() if self.size == 0 else torch.nan_to_num(images.detach())
         if self.size == 0:
             return images
         choose = random.Random(derive_seed(self.seed, 'pool', iteration))

@@ -25,7 +25,7 @@ GRID = {
 
 
 class RunRecord:
-    """Writes curves and pictures below the experiment's folder, on rank 0 only.
+    """Writes curves and pictures below the experiment's folder: rank 0, and each rank those of its results.
 
     ``curves.csv`` and ``curves.png``: losses and validation metrics. ``visualization/training/``: a grid of
     the last training batch at each validation, also in TensorBoard. ``visualization/final/``: at the end,
@@ -82,7 +82,7 @@ class RunRecord:
 
     def result(self, lq_path: list[str] | None, visuals: Mapping[str, Tensor]) -> None:
         """Write the picture of a validation image, once the run has finished."""
-        if not (self.enabled and self.finished and self._dataset and lq_path):
+        if not (self.finished and self._dataset and lq_path):
             return
         captions = {'lq': 'rainy', 'result': 'derained', 'gt': 'truth'}
         shown: dict[str, np.ndarray] = {

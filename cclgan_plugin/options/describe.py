@@ -21,8 +21,8 @@ from cclgan_plugin.options.editor_schema import editor_schema
 from cclgan_plugin.options.schema import BLOCKS, CLOSED, BlockOf, CCLGANOptions, Options
 from cclgan_plugin.options.schema.datasets import IOBackendOptions
 from cclgan_plugin.options.schema.groups import (
+    CCLGANLoggerOptions,
     DistOptions,
-    LoggerOptions,
     PathOptions,
     TrainOptions,
     ValOptions,
@@ -37,7 +37,7 @@ _GROUPS: tuple[tuple[str, type[Options]], ...] = (
     ('path', PathOptions),
     ('train', TrainOptions),
     ('val', ValOptions),
-    ('logger', LoggerOptions),
+    ('logger', CCLGANLoggerOptions),
     ('logger.wandb', WandbOptions),
     ('dist_params', DistOptions),
 )

@@ -134,6 +134,9 @@ def _complete_datasets(opt: dict[str, Any]) -> None:
         if opt.get('scale') is not None:
             dataset['scale'] = opt['scale']
         dataset['manual_seed'] = opt['manual_seed']
+        if phase == 'train' and opt['is_train'] and opt['model_type'] == OURS:
+            # What the loader deals out at a time is one whole step.
+            dataset['batch_size_per_gpu'] *= opt['train']['grad_accum']
         for key, value in dataset.items():
             if isinstance(value, str) and key.startswith(('dataroot', 'meta_info')):
                 dataset[key] = os.path.expanduser(value)

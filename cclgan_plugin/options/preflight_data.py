@@ -52,10 +52,11 @@ def _check_batch(images: int, dataset: dict[str, Any]) -> None:
     from basicsr.utils.dist_util import get_dist_info
 
     share = images * dataset['dataset_enlarge_ratio'] // get_dist_info()[1]
-    if share < dataset['batch_size_per_gpu']:
+    if share < dataset['batch_size_per_gpu'] and dataset['small_set'] == 'error':
         raise OptionError(
             f'batch_size_per_gpu is {dataset["batch_size_per_gpu"]}; the larger side has {images} images, '
-            f'{share} for each process and epoch. Lower batch_size_per_gpu or raise dataset_enlarge_ratio.'
+            f'{share} for each process and epoch. Lower batch_size_per_gpu, raise dataset_enlarge_ratio, or '
+            'set small_set: repeat.'
         )
 
 

@@ -102,6 +102,17 @@ def generators_are_trained(options: dict[str, Any], is_train: bool) -> Iterator[
         )
 
 
+def best_is_measured(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """The best network is judged by a metric that there is."""
+    wanted = options['logger'].get('keep_best')
+    metrics = list((options['val'] or {}).get('metrics') or {})
+    if is_train and wanted is not None and wanted not in metrics:
+        yield Problem(
+            ('logger', 'keep_best'),
+            f'there is no metric "{wanted}" in val.metrics.{did_you_mean(wanted, metrics)}',
+        )
+
+
 def test_shows_something(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
     """A test saves images or measures something."""
     val = options['val'] or {}
@@ -116,5 +127,6 @@ RUN_RULES: tuple[Rule, ...] = (
     phases_have_their_dataset,
     weights_have_a_network,
     generators_are_trained,
+    best_is_measured,
     test_shows_something,
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -12,13 +14,17 @@ from cclgan_plugin.errors import TrainingError
 
 
 class _Remembering:
-    """A file that keeps the first ``OSError``, which torch's archive writer would bury under its own."""
+    """A file that keeps the first ``OSError``, which torch's archive writer would bury under its own, and
+    the SHA-256 of what it was given.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
         self.error: OSError | None = None
+        self.hash = hashlib.sha256()
 
     def write(self, data: bytes) -> int:
+        self.hash.update(data)
         try:
             return self.file.write(data)
         except OSError as error:
@@ -40,7 +46,22 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def atomic_torch_save(obj: Any, path: str | os.PathLike[str]) -> None:
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files that killed processes have left in a folder."""
+    for path in Path(folder).glob('.*.tmp'):
+        path.unlink(missing_ok=True)
+
+
+def atomic_torch_save(obj: Any, path: str | os.PathLike[str]) -> str:
     """Write ``obj`` with ``torch.save``, completely or not at all.
 
     The bytes go to a temporary file in the same folder, reach the disk, and only then take the
@@ -50,6 +71,9 @@ def atomic_torch_save(obj: Any, path: str | os.PathLike[str]) -> None:
     Args:
         obj: what ``torch.load(..., weights_only=True)`` accepts: tensors, numbers, strings, lists, dicts.
         path: where to save it; the folder must exist.
+
+    Returns:
+        The file's SHA-256.
 
     Raises:
         TrainingError: the file system refuses (disk full, no permission, no such folder).
@@ -69,8 +93,11 @@ def atomic_torch_save(obj: Any, path: str | os.PathLike[str]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
         _sync_folder(path.parent)
+        return writer.hash.hexdigest()
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        # On a disk that takes nothing any more this fails too, which is not what there is to report.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         cause = remembered or error
         if isinstance(cause, OSError):
             raise TrainingError(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from cclgan_plugin.errors import TrainingError
 
 COLUMNS = ('iteration', 'name', 'value')
 
@@ -21,23 +25,50 @@ class Curves:
     def __init__(self, folder: str | Path, resumed_at: int = 0) -> None:
         self.folder = Path(folder)
         self.path = self.folder / 'curves.csv'
-        kept = [row for row in self._rows() if row[0] <= resumed_at] if resumed_at else []
-        with self.path.open('w', newline='') as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(kept)
+        # The validation of that iteration is done again.
+        kept = [
+            row
+            for row in self._rows()
+            if row[0] < resumed_at or (row[0] == resumed_at > 0 and ':' not in row[1])
+        ]
+        temporary = self.path.with_suffix('.csv.tmp')
+        with self._reporting():
+            with temporary.open('w', newline='') as file:
+                writer = csv.writer(file)
+                writer.writerow(COLUMNS)
+                writer.writerows(kept)
+            os.replace(temporary, self.path)
 
     def add(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Append one row for each value."""
-        with self.path.open('a', newline='') as file:
+        """Append one row for each value.
+
+        Raises:
+            TrainingError: the file cannot be written.
+        """
+        with self._reporting(), self.path.open('a', newline='') as file:
             csv.writer(file).writerows((iteration, name, value) for name, value in values.items())
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TrainingError(
+                f'Cannot write {self.path}: {error.strerror or error}. The saved states are whole; make '
+                'room, or mend the folder, and go on with --auto_resume.'
+            ) from error
 
     def _rows(self) -> list[tuple[int, str, float]]:
         if not self.path.is_file():
             return []
+        found = []
         with self.path.open(newline='') as file:
-            rows = [row for row in csv.reader(file) if len(row) == 3 and row != list(COLUMNS)]
-        return [(int(iteration), name, float(value)) for iteration, name, value in rows]
+            for row in csv.reader(file):
+                # The first line; and one that a kill has cut short.
+                with suppress(ValueError):
+                    iteration, name, value = row
+                    found.append((int(iteration), name, float(value)))
+        return found
 
     def draw(self) -> Path | None:
         """Draw ``curves.png``, one small diagram for each name; nothing where there is nothing to draw.

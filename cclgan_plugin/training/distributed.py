@@ -3,15 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-import torch
-from torch import Tensor, nn
 from torch import distributed as dist
+from torch import nn
+
+_words: list[tuple[Any, Any]] = []
 
 
 def is_distributed() -> bool:
     """Whether a process group is up."""
     return dist.is_available() and dist.is_initialized()
+
+
+def words_group() -> Any:
+    """The group for what hosts tell each other: gloo, so that no host waits for its GPU.
+
+    The first call must be made by all processes together.
+    """
+    if dist.get_backend() == 'gloo':
+        return dist.group.WORLD
+    default = dist.group.WORLD
+    if not _words or _words[0][0] is not default:
+        _words[:] = [(default, dist.new_group(backend='gloo'))]
+    return _words[0][1]
+
+
+def gather_objects(value: Any) -> list[Any]:
+    """What every process gives, in the order of the ranks, on rank 0; elsewhere an empty list."""
+    if not is_distributed():
+        return [value]
+    first = dist.get_rank() == 0
+    found: list[Any] = [None] * dist.get_world_size() if first else []
+    dist.gather_object(value, found if first else None, dst=0, group=words_group())
+    return found
+
+
+def all_gather_objects(value: Any) -> list[Any]:
+    """What every process gives, in the order of the ranks, on each of them."""
+    if not is_distributed():
+        return [value]
+    found: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(found, value, group=words_group())
+    return found
+
+
+def from_first(value: Any) -> Any:
+    """What rank 0 gives, on every process."""
+    if not is_distributed():
+        return value
+    told = [value]
+    dist.broadcast_object_list(told, src=0, group=words_group())
+    return told[0]
+
+
+def wait_for_all() -> None:
+    """Go on when every process has got here; hosts wait, and GPUs go on with what they have to do."""
+    if is_distributed():
+        dist.barrier(group=words_group())
 
 
 def broadcast_weights(nets: Iterable[nn.Module]) -> None:
@@ -20,35 +69,3 @@ def broadcast_weights(nets: Iterable[nn.Module]) -> None:
         for net in nets:
             for tensor in (*net.parameters(), *net.buffers()):
                 dist.broadcast(tensor.data, src=0)
-
-
-def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace each gradient by its mean over the processes, in one message per dtype.
-
-    A network that runs several times under one backward pass, forwards and encodings alike, is beyond
-    what a wrapper around ``forward`` can see; adding up the finished gradients is exact whatever ran.
-    A parameter without a gradient counts as zero, so that all ranks send messages of the same length.
-    """
-    if not is_distributed():
-        return
-    by_dtype: dict[torch.dtype, list[nn.Parameter]] = {}
-    for p in parameters:
-        if p.grad is None:
-            p.grad = torch.zeros_like(p)
-        by_dtype.setdefault(p.dtype, []).append(p)
-    for group in by_dtype.values():
-        grads: list[Tensor] = [p.grad for p in group if p.grad is not None]
-        flat = torch.cat([grad.flatten() for grad in grads])
-        dist.all_reduce(flat)
-        flat /= dist.get_world_size()
-        parts = flat.split([grad.numel() for grad in grads])
-        torch._foreach_copy_(grads, [p.view_as(g) for p, g in zip(parts, grads, strict=True)])
-
-
-def mean_over_processes(values: Tensor) -> Tensor:
-    """The mean of each entry over the processes, on every one of them."""
-    if is_distributed():
-        values = values.clone()
-        dist.all_reduce(values)
-        values /= dist.get_world_size()
-    return values

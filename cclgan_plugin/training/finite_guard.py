@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from cclgan_plugin.errors import TrainingError
+
+#: The name of the largest gradient among the losses that are checked.
+GRADIENT = 'the gradient'
 
 
 class NonFiniteLoss(TrainingError):
@@ -30,59 +34,96 @@ def finite_weights(nets: Iterable[nn.Module]) -> bool:
     return all(bool(torch.isfinite(p).all()) for net in nets for p in net.parameters())
 
 
+def largest_gradient(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """The largest absolute entry of all gradients, a scalar.
+
+    Unlike a Euclidean norm it overflows only where an entry has.
+    """
+    norms = torch._foreach_norm([p.grad for p in parameters if p.grad is not None], float('inf'))
+    return torch.stack(list(norms)).max()
+
+
 class FiniteGuard:
-    """Checks the losses and gradients of every step.
+    """Checks the losses and gradients of every step, and counts the iterations that had to be skipped.
 
     On the CPU the check is immediate. On a GPU, reading a loss would make the host wait for the device in
     every step; there the optimizers are told on the device to skip a step whose losses are not finite
     (the ``found_inf`` input of fused optimizers), and the host looks at the losses some steps later.
 
     Args:
+        limit: iterations that may be skipped in the whole run.
+        deferred: for a GPU, as above; the optimizers must be fused ones.
         lag: steps that a GPU may run ahead of the check.
+
+    Attributes:
+        skipped: how many were skipped so far.
+        last: what was wrong in the last of them.
+        found: if deferred, a bool scalar on the device: whether this iteration is to be skipped.
     """
 
-    def __init__(self, lag: int = 4) -> None:
+    def __init__(self, limit: int = 0, deferred: bool = False, lag: int = 4) -> None:
+        self.limit = limit
+        self.deferred = deferred
         self.lag = lag
+        self.skipped = 0
+        self.last: NonFiniteLoss | None = None
+        self.found: Tensor | None = None
         self._pending: deque[tuple[int, list[str], Tensor]] = deque()
+
+    def begin(self) -> None:
+        """A new iteration begins; nothing is wrong with it yet."""
+        self.found = None
 
     def check(
         self,
-        losses: Mapping[str, Tensor],
-        parameters: Sequence[nn.Parameter],
+        names: Sequence[str],
+        values: Tensor,
         iteration: int,
         optimizers: Sequence[torch.optim.Optimizer],
-    ) -> None:
+    ) -> bool:
         """Look at what ``optimizers`` are about to step on, after the backward pass.
 
-        Raises:
-            NonFiniteLoss: a loss or gradient of this step, or, on a GPU, of an earlier one, is not finite.
+        Args:
+            names: of the losses.
+            values: ``(len(names),)``, the same on every process, so that all decide alike.
+            iteration: of the training.
+            optimizers: that would step.
+
+        Returns:
+            Whether to call their ``step``; if deferred always: they then decide for themselves.
         """
-        # The largest entry: unlike a Euclidean norm it overflows only where an entry has.
-        norms = torch._foreach_norm([p.grad for p in parameters if p.grad is not None], float('inf'))
-        terms = {**losses, 'the gradient': torch.stack(list(norms)).max()}
-        values = torch.stack([value.detach().float() for value in terms.values()])
-        self._pending.append((iteration, list(terms), values))
-        if values.is_cuda:
-            found = (~torch.isfinite(values)).any().float()
+        self._pending.append((iteration, list(names), values))
+        if self.deferred:
+            found = (~torch.isfinite(values)).any()
+            self.found = found if self.found is None else self.found | found
             for optimizer in optimizers:
-                optimizer.found_inf = found  # type: ignore[attr-defined]
+                optimizer.found_inf = self.found.float()  # type: ignore[attr-defined]
             while len(self._pending) > self.lag:
                 self._look()
-        else:
-            self.flush()
+            return True
+        before = self.skipped
+        self.flush()
+        return self.skipped == before
 
     def flush(self) -> None:
-        """Look at everything not yet looked at; called before anything is saved.
-
-        Raises:
-            NonFiniteLoss: a loss is not finite.
-        """
+        """Look at everything not yet looked at."""
         while self._pending:
             self._look()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether more iterations were skipped than may be, one of them since the run has gone on."""
+        return self.skipped > self.limit and self.last is not None
 
     def _look(self) -> None:
         iteration, names, values = self._pending.popleft()
         for name, value in zip(names, values.tolist(), strict=True):
             if not -float('inf') < value < float('inf'):
-                self._pending.clear()
-                raise NonFiniteLoss(name, value, iteration)
+                if self.last is None or self.last.iteration != iteration:
+                    self.skipped += 1
+                    self.last = NonFiniteLoss(name, value, iteration)
+                    logging.getLogger('basicsr').warning(
+                        f'{self.last}; the iteration is skipped, {self.skipped} so far '
+                        f'(nan_limit: {self.limit})'
+                    )
+                return

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from cclgan_plugin.errors import TrainingError
+from cclgan_plugin.training.built_models import watch_built_models
 
 
 class Progress:
@@ -96,19 +97,9 @@ def follow_training(show: bool | None = None) -> Iterator[Progress]:
     Args:
         show: draw the line; None asks :func:`on_terminal`.
     """
-    from basicsr import train
-
     progress = Progress(on_terminal() if show is None else show)
-    build: Callable[[dict[str, Any]], Any] = train.build_model
-
-    def build_model(opt: dict[str, Any]) -> Any:
-        model = build(opt)
-        progress.watch(model, opt)
-        return model
-
-    train.build_model = build_model
-    try:
-        yield progress
-    finally:
-        train.build_model = build
-        progress.close()
+    with watch_built_models(progress.watch):
+        try:
+            yield progress
+        finally:
+            progress.close()

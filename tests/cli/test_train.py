@@ -238,15 +238,18 @@ def test_two_processes_learn_what_one_learns_from_both_batches(tmp_path):
 def test_a_loss_that_is_no_number_stops_the_run_with_its_name(tmp_path):
     write_data(tmp_path / 'data')
     write_options(tmp_path)
-    result = basicsr('train', '-opt', 'tiny.yml', '--force_yml', 'train:optim_g:lr=1.0e+25', cwd=tmp_path)
+    over = ('train:optim_g:lr=1.0e+25', 'train:nan_limit=0')
+    result = basicsr('train', '-opt', 'tiny.yml', '--force_yml', *over, cwd=tmp_path)
     assert result.returncode == 3
     message = result.stderr.splitlines()[-1]
     found = re.search(
-        r'(l_\w+|the gradient) is (nan|inf|-inf) at iteration 2; the state of iteration 1 was saved', message
+        r'(l_\w+|the gradient) is (nan|inf|-inf) at iteration 2; the state of iteration 2, with the weights '
+        r'from before it, was saved in .* \(1 skipped, nan_limit is 0\)',
+        message,
     )
     assert found, message
     assert 'Traceback' not in result.stderr
-    assert (tmp_path / 'experiments/tiny/training_states/1.state').is_file()
+    assert (tmp_path / 'experiments/tiny/training_states/2.state').is_file()
     assert not list((tmp_path / 'experiments/tiny/models').glob('*latest*'))
 
 

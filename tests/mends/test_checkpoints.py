@@ -106,6 +106,20 @@ def test_saved_weights_are_those_of_basicsr(model: BaseModel) -> None:
         assert found[key]._metadata == expected[key]._metadata
 
 
+def test_names_of_wrappers_stay_out_of_checkpoints(model: BaseModel) -> None:
+    path = Path(model.opt['path']['models'], 'net_g_5.pth')
+    bare = list(model.net_g.state_dict())
+    for wrapped in (torch.compile(model.net_g), nn.DataParallel(torch.compile(model.net_g))):
+        model.save_network(wrapped, 'net_g', 5)
+        assert list(torch.load(path, weights_only=True)['params']) == bare
+    # Those of other programs are read all the same.
+    compiled = {f'_orig_mod.{key}': tensor + 1 for key, tensor in model.net_g.state_dict().items()}
+    torch.save({'params': compiled}, path)
+    model.load_network(model.net_g, path)
+    key = bare[0]
+    assert torch.equal(model.net_g.state_dict()[key], compiled[f'_orig_mod.{key}'])
+
+
 def test_keys_and_networks_go_together(model: BaseModel) -> None:
     with pytest.raises(ValueError, match='2 networks, 1 keys'):
         model.save_network([model.net_g, model.net_g], 'net_g', 5)
@@ -242,7 +256,7 @@ def test_damaged_and_stray_states_are_passed_over_by_name(
     assert state['iter'] == 2
     assert 'passes over latest.state: in ' in caplog.text
     assert '6.state cannot be read as a checkpoint' in caplog.text
-    assert 'net_g_4.pth cannot be read as a checkpoint' in caplog.text
+    assert 'net_g_4.pth do not belong together' in caplog.text
 
 
 def test_a_run_with_damaged_states_alone_is_not_silently_begun_anew(make_opt: MakeOpt, train: Train) -> None:
@@ -277,10 +291,50 @@ def test_a_state_without_its_networks_is_refused(make_opt: MakeOpt, train: Train
     opt['auto_resume'] = False
     opt['path']['resume_state'] = str(Path(opt['path']['training_states'], '4.state'))
     Path(opt['path']['models'], 'net_g_4.pth').unlink()
-    with pytest.raises(WeightsError, match=r'such as .*net_g_4\.pth, and there are none'):
+    with pytest.raises(WeightsError, match=r'4\.state goes with .*net_g_4\.pth, and there is no such file'):
         train_module.load_resume_state(opt)
     opt['path']['ignore_resume_networks'] = ['network_g']
     assert train_module.load_resume_state(opt)['iter'] == 4
+
+
+def test_a_mixed_set_is_refused(make_opt: MakeOpt, train: Train) -> None:
+    opt = interrupted(make_opt, train)
+    models = Path(opt['path']['models'])
+    # Whole, of the right shape, and of another iteration.
+    (models / 'net_g_4.pth').write_bytes((models / 'net_g_2.pth').read_bytes())
+    assert train_module.load_resume_state(opt)['iter'] == 2
+    opt['auto_resume'] = False
+    opt['path']['resume_state'] = str(Path(opt['path']['training_states'], '4.state'))
+    with pytest.raises(WeightsError, match=r'4\.state and .*net_g_4\.pth do not belong together'):
+        train_module.load_resume_state(opt)
+
+
+def test_a_state_of_plain_basicsr_resumes_with_what_is_there(make_opt: MakeOpt, train: Train) -> None:
+    opt = interrupted(make_opt, train)
+    path = Path(opt['path']['training_states'], '4.state')
+    state = torch.load(path, weights_only=True)
+    torch.save({key: state[key] for key in resume_state.STATE_KEYS}, path)
+    assert train_module.load_resume_state(opt)['iter'] == 4
+    Path(opt['path']['models'], 'net_g_4.pth').unlink()
+    opt |= {'auto_resume': False}
+    opt['path']['resume_state'] = str(path)
+    with pytest.raises(WeightsError, match=r'such as .*net_g_4\.pth, and there are none'):
+        train_module.load_resume_state(opt)
+
+
+def test_a_resumed_run_keeps_the_seed_it_began_with(make_opt: MakeOpt, train: Train) -> None:
+    opt = interrupted(make_opt, train)
+    opt['manual_seed'] = opt['datasets']['train']['manual_seed'] = 99
+    train_module.load_resume_state(opt)
+    assert opt['manual_seed'] == opt['datasets']['train']['manual_seed'] == 0
+
+
+def test_what_a_kill_left_behind_is_removed_on_resuming(make_opt: MakeOpt, train: Train) -> None:
+    opt = interrupted(make_opt, train)
+    leftover = Path(opt['path']['models'], '.net_g_6.pth.123.tmp')
+    leftover.write_bytes(b'half')
+    train_module.load_resume_state(opt)
+    assert not leftover.exists()
 
 
 def test_checks_run_before_resuming(make_opt: MakeOpt, train: Train, monkeypatch: pytest.MonkeyPatch) -> None:

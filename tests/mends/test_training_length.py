@@ -12,6 +12,7 @@ from basicsr.models.sr_model import SRModel
 
 from cclgan_plugin.errors import OptionError
 from cclgan_plugin.mends import epoch_arithmetic, resume_state
+from cclgan_plugin.training.epoch_plan import Dealing
 
 MakeOpt = Callable[..., dict[str, Any]]
 Train = Callable[[dict[str, Any]], None]
@@ -61,6 +62,13 @@ def test_enlarging_helps_a_small_dataset(make_opt: MakeOpt, train: Train, iterat
     assert iterations == [1, 2, 3]
 
 
+def test_a_small_dataset_is_repeated_if_asked(make_opt: MakeOpt, train: Train, iterations: list[int]) -> None:
+    opt = make_opt(images=2, total_iter=4)
+    opt['datasets']['train']['small_set'] = 'repeat'
+    train(opt)
+    assert iterations == [1, 2, 3, 4]
+
+
 def test_the_model_is_told_the_length_of_an_epoch(make_opt: MakeOpt) -> None:
     opt = make_opt(images=8)
     train_module.create_train_val_dataloader(opt, logging.getLogger('quiet'))
@@ -81,8 +89,10 @@ def test_epochs_suffice_from_any_starting_point(length: int, start_epoch: int, s
 
 def test_a_fresh_run_forgets_an_earlier_resume(make_opt: MakeOpt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resume_state, 'starting_point', (3, 7))
+    monkeypatch.setattr(resume_state, 'starting_dealing', Dealing(1, 2, 3))
     assert train_module.load_resume_state(make_opt()) is None
     assert resume_state.starting_point == (0, 0)
+    assert resume_state.starting_dealing is None
 
 
 def test_last_validation_has_the_number_of_the_last_iteration(

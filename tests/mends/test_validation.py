@@ -214,8 +214,10 @@ def test_conversion_gives_what_it_gave() -> None:
 # ---------------------------------------------------------------------- several processes
 
 
-def test_rank_0_validates_with_bare_networks(model: SRModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cclgan_plugin.mends import validation_on_rank_0
+def test_rank_0_validates_alone_where_a_model_has_a_validation_of_its_own(
+    model: SRModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cclgan_plugin.mends import shared_validation
 
     class Wrapped(nn.Module):
         def __init__(self, module: nn.Module) -> None:
@@ -223,8 +225,8 @@ def test_rank_0_validates_with_bare_networks(model: SRModel, monkeypatch: pytest
             self.module = module
 
     barriers: list[str] = []
-    monkeypatch.setattr(validation_on_rank_0, 'DistributedDataParallel', Wrapped)
-    monkeypatch.setattr(validation_on_rank_0, 'dist', SimpleNamespace(barrier=lambda: barriers.append('met')))
+    monkeypatch.setattr(shared_validation, 'DistributedDataParallel', Wrapped)
+    monkeypatch.setattr(shared_validation, 'dist', SimpleNamespace(barrier=lambda: barriers.append('met')))
     bare = model.net_g
     model.net_g = wrapped = Wrapped(bare)
     used: list[nn.Module] = []

@@ -326,7 +326,8 @@ def test_wandb_must_be_installed(run: Options, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_fewer_images_than_one_batch(run: Options) -> None:
-    """Found before anything is made, with both ways out."""
+    """Found before anything is made, with all ways out."""
     message = refused(run('datasets:train:batch_size_per_gpu=1000'), OptionError)
-    assert 'Lower batch_size_per_gpu or raise dataset_enlarge_ratio' in message
+    assert 'Lower batch_size_per_gpu, raise dataset_enlarge_ratio, or set small_set: repeat' in message
+    preflight(run('datasets:train:batch_size_per_gpu=1000', 'datasets:train:small_set=repeat'))
     preflight(run('datasets:train:batch_size_per_gpu=1000', 'datasets:train:dataset_enlarge_ratio=1000'))

@@ -183,6 +183,9 @@ TRAINING = {
         ),
         (('train:net_d_iters=5',), 'train.net_d_iters: with 5 the generators take no step in 4 iterations'),
     ],
+    'best_is_measured': [
+        (('logger:keep_best=lpips',), 'logger.keep_best: there is no metric "lpips" in val.metrics.'),
+    ],
 }
 TEST = {
     'phases': [

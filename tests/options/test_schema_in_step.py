@@ -50,7 +50,7 @@ def test_the_keys_of_the_unpaired_dataset_are_those_it_reads() -> None:
     fields = BLOCKS['dataset', 'UnpairedImageDataset'].model_fields
     loader = {
         'num_worker_per_gpu', 'batch_size_per_gpu', 'dataset_enlarge_ratio', 'persistent_workers',
-        'prefetch_mode', 'num_prefetch_queue', 'pin_memory',
+        'prefetch_mode', 'num_prefetch_queue', 'pin_memory', 'small_set',
     }  # fmt: skip
     settings = UnpairedSettings.__dataclass_fields__
     assert fields.keys() - {'type', 'name'} - loader == settings.keys() - {'manual_seed'}

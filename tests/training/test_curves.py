@@ -3,7 +3,9 @@
 import csv
 
 import cv2
+import pytest
 
+from cclgan_plugin.errors import TrainingError
 from cclgan_plugin.training.curves import Curves
 
 
@@ -28,9 +30,23 @@ def test_a_resumed_run_drops_what_came_after_its_state(tmp_path):
 def test_a_line_cut_short_by_a_kill_is_passed_over(tmp_path):
     Curves(tmp_path).add(1, {'l_idt': 1.0})
     with (tmp_path / 'curves.csv').open('a') as file:
-        file.write('2,l_i')
+        file.write('2,l_idt,\r\n3,l_i')
     assert len(Curves(tmp_path, resumed_at=5).draw().read_bytes()) > 0
     assert rows(tmp_path) == [(1, 'l_idt', 1.0)]
+
+
+def test_the_validation_that_is_done_again_is_not_there_twice(tmp_path):
+    Curves(tmp_path).add(2, {'l_idt': 1.0, 'val: psnr': 20.0})
+    Curves(tmp_path, resumed_at=2).add(2, {'val: psnr': 20.0})
+    assert rows(tmp_path) == [(2, 'l_idt', 1.0), (2, 'val: psnr', 20.0)]
+
+
+def test_a_folder_that_is_gone_is_an_error_of_the_training(tmp_path):
+    curves = Curves(tmp_path / '.')
+    (tmp_path / 'curves.csv').unlink()
+    tmp_path.rmdir()
+    with pytest.raises(TrainingError, match=r'Cannot write .*curves\.csv: No such file or directory'):
+        curves.add(1, {'l_idt': 1.0})
 
 
 def test_the_picture_shows_each_name(tmp_path):

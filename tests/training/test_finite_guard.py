@@ -1,9 +1,11 @@
-"""The guard: names the term and the iteration, and lets no bad step be taken."""
+"""The guard: names the term and the iteration, counts, and lets no bad step be taken."""
+
+import logging
 
 import pytest
 import torch
 
-from cclgan_plugin.training.finite_guard import FiniteGuard, NonFiniteLoss
+from cclgan_plugin.training.finite_guard import FiniteGuard, largest_gradient
 
 
 def parameter(gradient):
@@ -13,20 +15,35 @@ def parameter(gradient):
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
-def test_a_bad_loss_is_named_with_its_iteration(value):
-    losses = {'l_idt': torch.tensor(1.0), 'l_lcl': torch.tensor(value)}
-    with pytest.raises(NonFiniteLoss, match=r'l_lcl is .* at iteration 12') as caught:
-        FiniteGuard().check(losses, [parameter([0.0, 1.0])], 12, [])
-    assert (caught.value.term, caught.value.iteration) == ('l_lcl', 12)
+def test_a_bad_loss_is_named_with_its_iteration(value, caplog):
+    guard = FiniteGuard()
+    logging.getLogger('basicsr').addHandler(caplog.handler)
+    try:
+        assert not guard.check(['l_idt', 'l_lcl'], torch.tensor([1.0, value]), 12, [])
+    finally:
+        logging.getLogger('basicsr').removeHandler(caplog.handler)
+    assert (guard.last.term, guard.last.iteration) == ('l_lcl', 12)
+    assert f'l_lcl is {value} at iteration 12; the iteration is skipped, 1 so far' in caplog.text
 
 
-def test_a_bad_gradient_of_good_losses_is_named():
-    with pytest.raises(NonFiniteLoss, match='the gradient is nan at iteration 3'):
-        FiniteGuard().check({'l_idt': torch.tensor(1.0)}, [parameter([0.0, float('nan')])], 3, [])
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
+def test_a_bad_gradient_is_seen(value):
+    assert not torch.isfinite(largest_gradient([parameter([0.0, 1.0]), parameter([0.0, value])]))
+    assert largest_gradient([parameter([0.0, -3e38]), parameter([2.0, 1.0])]) == 3e38
 
 
 def test_good_steps_pass():
     guard = FiniteGuard()
     for iteration in range(20):
-        guard.check({'l_idt': torch.tensor(1e30)}, [parameter([0.0, 1.0])], iteration, [])
-    guard.flush()
+        assert guard.check(['l_idt'], torch.tensor([1e30]), iteration, [])
+    assert guard.skipped == 0
+
+
+def test_iterations_are_counted_once_and_up_to_the_limit():
+    guard = FiniteGuard(limit=2)
+    bad = torch.tensor([float('nan')])
+    for iteration, exhausted in ((3, False), (8, False), (9, True)):
+        guard.check(['l_d'], bad, iteration, [])
+        guard.check(['l_g_gan'], bad, iteration, [])
+        assert guard.exhausted is exhausted
+    assert guard.skipped == 3

@@ -38,6 +38,9 @@ class _LoaderOptions(_ReaderOptions):
     dataset_enlarge_ratio: Whole = option(
         'how often the data is repeated in what counts as one epoch', 1, ge=1
     )
+    small_set: Literal['error', 'repeat'] = option(
+        'fewer images than one batch (over all processes): stop, or repeat them within the epoch', 'error'
+    )
     persistent_workers: bool = option('keep the reading processes from epoch to epoch', True)
     prefetch_mode: Literal['cpu', 'cuda'] | None = option('read the next batch ahead: ~, cpu or cuda', None)
     num_prefetch_queue: Whole = option('batches read ahead with prefetch_mode cpu', 1, ge=1)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from cclgan_plugin.options.schema.common import BlockOf, Options, Text, Whole, option
+from cclgan_plugin.options.schema.common import BlockOf, Options, Text, Weight, Whole, option
 
 #: The networks of CCLGAN without their prefix ``network_``.
 NETWORKS = ('g', 'g_rain', 'd', 'd_rain', 'h', 'h_rain')
@@ -19,6 +19,11 @@ class _PathOptions(Options):
     root: Text | None = option('where experiments/ and results/ go; ~ = the current directory', None)
     resume_state: Text | None = option('a .state file to continue from', None)
     ignore_resume_networks: list[Text] | None = option('networks (network_g, ...) not to take from it', None)
+    resume_changed: Literal['error', 'allow'] = option(
+        'a run to go on with that had another number of processes, another batch or other images: stop, '
+        'or deal the rest of the epoch out anew',
+        'error',
+    )
 
 
 #: One field of each kind for every network.
@@ -56,6 +61,22 @@ class TrainOptions(Options):
     )
     ema_decay: float = option(
         'e.g. 0.999: test and save a running average of network_g too; 0 = off', 0.0, ge=0, lt=1
+    )
+    grad_accum: Whole = option(
+        'batches of batch_size_per_gpu that make one step, one after the other; one iteration is still one '
+        'step',
+        1,
+        ge=1,
+    )
+    grad_clip: Weight = option(
+        'largest Euclidean norm of the gradients of the generators, of the discriminators and of the heads; '
+        '0 = off',
+        0.0,
+    )
+    nan_limit: Whole = option(
+        'iterations with a NaN or infinite loss or gradient that may be skipped; one more ends the run',
+        10,
+        ge=0,
     )
     amp: Literal['off', 'bf16', 'fp16'] = option(
         'precision of networks and losses: float32, bfloat16, or float16 with scaled gradients', 'off'
@@ -122,6 +143,18 @@ class LoggerOptions(Options):
     save_checkpoint_freq: Whole = option('a checkpoint', 5000, ge=1)
     use_tb_logger: bool = option('write TensorBoard files', True)
     wandb: WandbOptions | None = option('Weights & Biases', default_factory=WandbOptions)
+
+
+class CCLGANLoggerOptions(LoggerOptions):
+    """``logger``: what is written down, and how often (in iterations)."""
+
+    keep_last: Whole | None = option(
+        'training states kept, with their networks; older ones are removed; ~ = all of them', None, ge=1
+    )
+    keep_best: Text | None = option(
+        'a metric of val.metrics: net_g_best_NAME.pth is the network with its best value so far; ~ = none',
+        None,
+    )
 
 
 class DistOptions(Options):

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from cclgan_plugin.options.schema.common import BlockOf, Options, Text, Whole, option
 from cclgan_plugin.options.schema.groups import (
+    CCLGANLoggerOptions,
     DistOptions,
     LoggerOptions,
     PathOptions,
@@ -46,6 +47,7 @@ Seed = Annotated[Whole, Field(ge=0)]
 _NAME = 'the folder of the run: experiments/NAME, results/NAME'
 _GPUS = 'GPUs to use: auto = those that are there, 0 = CPU'
 _SEED = 'the same seed gives the same run; ~ = a random one, which the saved options name'
+_DETERMINISTIC = 'the same bits at each run on the same machine, or an error that names what prevents it'
 _DATASETS = 'train and val (val_2, ...) for a training, test_1, test_2, ... for a test'
 _GENERATOR = ('CCLGANGenerator',)
 _DISCRIMINATOR = ('CCLGANDiscriminator',)
@@ -60,6 +62,7 @@ class CCLGANOptions(Options):
     scale: Literal[1] = option('deraining keeps the size', 1)
     num_gpu: GPUCount = option(_GPUS, 'auto')
     manual_seed: Seed | None = option(_SEED, None)
+    deterministic: bool = option(_DETERMINISTIC, False)
     datasets: Annotated[
         dict[str, Any],
         BlockOf('dataset', 'named', ('UnpairedImageDataset', 'PairedImageDataset', 'SingleImageDataset')),
@@ -85,7 +88,7 @@ class CCLGANOptions(Options):
     path: PathOptions = option('files and folders', default_factory=PathOptions)  # type: ignore[valid-type]
     train: TrainOptions | None = option('training; not needed for a test', None)
     val: ValOptions | None = option('validation or test; ~ = none', None)
-    logger: LoggerOptions = option('logs and checkpoints', default_factory=LoggerOptions)
+    logger: CCLGANLoggerOptions = option('logs and checkpoints', default_factory=CCLGANLoggerOptions)
     dist_params: DistOptions = option('several processes', default_factory=DistOptions)
 
 
