@@ -35,6 +35,8 @@ class Command:
 COMMANDS = (
     Command('train', 'train a model', 'cclgan_plugin.cli.train', parses_alone=True),
     Command('test', 'run a trained model on images', 'cclgan_plugin.cli.test', parses_alone=True),
+    Command('zoo', 'trained weights', 'cclgan_plugin.cli.zoo', parses_alone=True),
+    Command('export', 'write weights for other programs', 'cclgan_plugin.cli.export', parses_alone=False),
     Command('data', 'make training and test images', 'cclgan_plugin.cli.data', parses_alone=False),
 )
 

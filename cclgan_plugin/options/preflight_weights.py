@@ -46,7 +46,7 @@ def read_shapes(file: Path, param_key: str | None, key: str) -> Shapes:
     Raises:
         WeightsError: there is no such file, or it is no checkpoint of a network.
     """
-    from cclgan_plugin.mends.trusted_load import load_data_only
+    from cclgan_plugin.mends.trusted_load import BareWeights, load_data_only
 
     if not file.is_file():
         near = (
@@ -65,7 +65,7 @@ def read_shapes(file: Path, param_key: str | None, key: str) -> Shapes:
             f'{key}: {file} is a training state (iteration {content["iter"]}), not the weights of a network; '
             'name it as path.resume_state, or name a file of models/ here'
         )
-    if param_key is not None and isinstance(content, dict):
+    if param_key is not None and isinstance(content, dict) and not isinstance(content, BareWeights):
         # BasicSR takes params where there is no params_ema.
         found = param_key if param_key in content else 'params'
         if found not in content:
