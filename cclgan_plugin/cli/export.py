@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         'model',
         metavar='MODEL',
-        help='a name of the Model Zoo, a .safetensors file, or a .pth of a training',
+        help='name in the Model Zoo, .safetensors file, or .pth of a training',
     )
     parser.add_argument('-f', '--format', required=True, choices=tuple(FORMATS), help='what to write')
     parser.add_argument('-o', '--out', metavar='FILE', help='where to; default: the name of the model, here')

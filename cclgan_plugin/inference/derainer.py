@@ -93,7 +93,8 @@ class Derainer:
 
         Args:
             picture: array ``(H, W[, 1 | 3 | 4])`` of uint8, uint16 or float in [0, 1]; tensor
-                ``([N, ]C, H, W)`` of uint8 or float; or PIL image. Any size from 1x1. RGB; alpha passes unchanged.
+                ``([N, ]C, H, W)`` of uint8 or float; or PIL image. Any size from 1x1. RGB; alpha passes
+                unchanged.
 
         Returns:
             The same kind, shape and type. PIL images of palettes come back as RGB.
