@@ -34,12 +34,12 @@ def route_to(operations: Sequence[Operation], target: Operation, kept: Container
         if index in found:
             continue
         found.add(index)
-        if index not in kept or index == target.index:
+        if index not in kept:
             waiting += [i for i in operations[index].inputs if operations[i].spatial]
     way = tuple(operations[i] for i in sorted(found))
     last_use = {}
     for op in way:
-        if op.index not in kept or op is target:
+        if op.index not in kept:
             last_use.update({i: op.index for i in op.inputs if operations[i].spatial})
     return Route(target, way, last_use)
 
@@ -50,7 +50,7 @@ def ranges(
     """The band of each operation of the route that a band of the target needs."""
     needed = {route.target.index: (start, stop)}
     for op in reversed(route.operations):
-        if op.function is None or (op.index in kept and op is not route.target):
+        if op.function is None or op.index in kept:
             continue
         low, high = needed[op.index]
         rule = None if norm_of(op) or is_stored_norm(op) else rule_for(op)
@@ -95,7 +95,7 @@ def work(route: Route, kept: Container[int]) -> float:
     """Floating-point operations for the whole target, beginning at the kept maps."""
     total = 0.0
     for op in route.operations:
-        if op.function is None or (op.index in kept and op is not route.target):
+        if op.function is None or op.index in kept:
             continue
         pixels = op.bytes / op.dtype.itemsize
         if op.name == 'convolution':

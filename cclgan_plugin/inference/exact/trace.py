@@ -78,10 +78,14 @@ def trace(
     Returns:
         The operations in the order of the computation; the first is the image, the last gives the result.
     """
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
-    with mode:
-        image = torch.empty(shape, device=device)
-    with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+    # In inference mode, tracing would take operators apart further than there are rules for.
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+        torch.autocast(device.type, dtype, enabled=dtype != torch.float32),
+    ):
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            image = torch.empty(shape, device=device)
         module = make_fx(lambda x: network(x), tracing_mode='fake')(image)
     module.graph.eliminate_dead_code()
     return _Builder(module).operations
