@@ -47,6 +47,7 @@ setup(
         'torch>=2.4',
         'torchvision>=0.19',
         'tqdm>=4.65',
+        'urllib3>=2.1',
     ],
     extras_require={
         'export': EXPORT,

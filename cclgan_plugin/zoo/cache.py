@@ -34,7 +34,7 @@ def is_right(entry: Entry, file: Path) -> bool:
     """Whether a file is there and is, byte for byte, the one that the index describes."""
     try:
         return file.stat().st_size == entry.size and sha256_of(file) == entry.sha256
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise WeightsError(f'{file}: cannot be read: {error.strerror or error}') from error

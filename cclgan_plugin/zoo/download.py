@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+import urllib3
 from filelock import FileLock, Timeout
 
 from cclgan_plugin.errors import WeightsError
@@ -143,7 +144,7 @@ def _from_address(entry: Entry, address: str, part: Path, patience: Patience) ->
                 f'{entry.size} bytes with {entry.sha256[:12]}...',
                 try_again=continued,
             )
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             failed = _Failed(_reason(error))
         except _Failed as error:
             failed = error
@@ -181,16 +182,15 @@ def _receive(entry: Entry, address: str, part: Path, before: int, patience: Pati
             disable=None,
             leave=False,
         )
-        with open(part, 'r+b' if continued else 'wb') as file, bar:
+        # Unbuffered and as it comes, so that nothing that has arrived is lost by a cut or a kill.
+        with open(part, 'r+b' if continued else 'wb', buffering=0) as file, bar:
             file.seek(done)
-            for data in response.iter_content(1 << 16):
+            while data := response.raw.read1(1 << 16):
                 done += len(data)
                 if done > entry.size:
                     break  # the size tells already that it is another file
                 file.write(data)
                 bar.update(len(data))
-            file.truncate(min(done, file.tell()))
-            file.flush()
             os.fsync(file.fileno())
         if done > entry.size:
             part.unlink()
@@ -220,14 +220,14 @@ def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def _reason(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
+def _reason(error: Exception) -> str:
+    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
         return 'the server did not answer in time'
     if isinstance(error, requests.exceptions.ProxyError):
         return 'the proxy cannot be reached'
     if isinstance(error, requests.exceptions.SSLError):
         return f'no secure connection ({error})'
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+    if isinstance(error, (requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError)):
         return 'the connection was cut off'
     if isinstance(error, requests.ConnectionError):
         return 'the server cannot be reached'
