@@ -19,8 +19,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser(
         'export',
         help='write weights for other programs',
-        description='Write a network for other programs: images (N, 3, H, W) in [0, 1], any height and width,\n'
-        'go in and out. Each file is loaded again and its result compared with PyTorch.',
+        description='Write a network for other programs: images (N, 3, H, W) in [0, 1], any height and\n'
+        'width, go in and out. Each file is loaded again and its result compared with PyTorch.',
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""One call of ``basicsr derain``: pictures and videos, progress, measures, and an account of what was done."""
+"""One call of ``basicsr derain``: pictures and videos, progress, measures, an account of it all."""
 
 from __future__ import annotations
 

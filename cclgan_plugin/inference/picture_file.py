@@ -163,7 +163,8 @@ def _eight_bit_file(pixels: np.ndarray, picture: Picture, extension: str) -> byt
         settings |= {'lossless': True, 'exact': True, 'method': 2}
     elif extension in _TIFF:
         kind = 'TIFF'
-        settings |= {'compression': 'tiff_deflate'}
+        # Compressed, Pillow leaves out the inner parts of EXIF.
+        settings |= {'compression': 'raw' if picture.exif else 'tiff_deflate'}
     else:
         kind = 'BMP'
         settings = {'dpi': picture.dpi}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.inference.derainer import Derainer
+from cclgan_plugin.inference.jobs import VIDEO_EXTENSIONS
 
 #: Called with the number of frames that are done, and of all (0 = not known).
 FrameProgress = Callable[[int, int], None]
@@ -39,10 +41,12 @@ def derain_video(derainer: Derainer, source: str, out: str, progress: FrameProgr
     Raises:
         OptionError: PyAV is not installed.
         ImageError: the file is no video, or is damaged.
-        DataError: the result cannot be written.
+        DataError: the result cannot be written, or its extension is not that of a video.
     """
     av = _av()
     temporary = _beside(out)
+    if os.path.splitext(out)[1].lower() not in VIDEO_EXTENSIONS:
+        raise DataError(f'{out}: expected the extension of a video: {", ".join(VIDEO_EXTENSIONS)}')
     try:
         os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
         count = _transcode(av, derainer, source, str(temporary), progress)
@@ -54,7 +58,8 @@ def derain_video(derainer: Derainer, source: str, out: str, progress: FrameProgr
     except OSError as error:
         raise DataError(f'{out}: cannot be written: {error.strerror or error}') from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     return count
 
 

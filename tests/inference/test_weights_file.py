@@ -103,7 +103,7 @@ def test_a_truncated_file(weights, tmp_path):
     file = tmp_path / 'a.safetensors'
     write_weights(file, weights)
     file.write_bytes(file.read_bytes()[:-10])
-    with pytest.raises(WeightsError, match='not a readable .safetensors file'):
+    with pytest.raises(WeightsError, match=r'not a readable \.safetensors file'):
         read_weights(file)
 
 

@@ -75,7 +75,7 @@ def test_a_slow_server_is_waited_for(zoo, server):
 
 def test_a_server_that_announces_too_little(zoo, server):
     server.misdeeds = ['short 30000'] * 20
-    with pytest.raises(WeightsError, match='not the right file: 30000 bytes .* expected 50000 bytes'):
+    with pytest.raises(WeightsError, match=r'not the right file: 30000 bytes .* expected 50000 bytes'):
         get()
     assert not (zoo / 'far.safetensors').exists()
     assert not (zoo / 'far.safetensors.part').exists()

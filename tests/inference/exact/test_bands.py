@@ -116,7 +116,7 @@ class _Shuffled(nn.Module):
 
 
 def test_an_operation_without_a_rule_is_refused():
-    with pytest.raises(TileError, match='do not know the operation "(transpose|flip)"'):
+    with pytest.raises(TileError, match=r'do not know the operation "(transpose|flip)"'):
         run_in_bands(_Shuffled(), photo(16, 16), 1 << 30)
 
 
