@@ -23,9 +23,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         'derain',
         help='take the rain out of pictures',
         description='Take the rain out of pictures. Each result has the name, format, bit depth, alpha,\n'
-        'colour profile and EXIF data of its input, as far as the format can hold them. Results that are there\n'
-        'already are left alone: after an interruption, the same command goes on. A file that cannot be used\n'
-        'is named, the others are done, and the exit code is 1.',
+        'colour profile and EXIF data of its input, as far as the format can hold them. Results that\n'
+        'are there already are left alone: after an interruption, the same command goes on. A file\n'
+        'that cannot be used is named, the others are done, and the exit code is 1.',
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -36,7 +36,7 @@ class CCLGANArch(Architecture[CCLGANGenerator]):
         weights = described_weights(read_note(tensors.pop(NOTE)), tensors, 'the state dict')
         network = build_network(weights, 'the state dict')
         return ImageModelDescriptor(
-            network,  # type: ignore[arg-type]
+            network,
             weights.tensors,
             architecture=self,
             purpose='Restoration',

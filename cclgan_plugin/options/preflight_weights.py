@@ -29,10 +29,21 @@ def check_weights(opt: dict[str, Any]) -> None:
         name = key.removeprefix(_PREFIX)
         if opt['path'].get('resume_state') and not Path(file).exists():
             continue
-        shapes = read_shapes(Path(file), opt['path'].get(f'param_key_{name}', 'params'), f'path.{key}')
+        shapes = read_shapes(
+            _local(file, f'path.{key}'), opt['path'].get(f'param_key_{name}', 'params'), f'path.{key}'
+        )
         network = opt.get(f'network_{name}')
         if network is not None:
             _compare(opt, name, shapes, opt['path'].get(f'strict_load_{name}', True), f'path.{key}: {file}')
+
+
+def _local(file: str, key: str) -> Path:
+    from cclgan_plugin.mends.trusted_load import local_file
+
+    try:
+        return local_file(file)
+    except WeightsError as error:
+        raise WeightsError(f'{key}: {error}') from error
 
 
 def read_shapes(file: Path, param_key: str | None, key: str) -> Shapes:

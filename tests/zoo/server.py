@@ -15,7 +15,7 @@ class Server(ThreadingHTTPServer):
     Attributes:
         misdeeds: what the next requests get, one each; then it behaves. ``cut N``: ends after N bytes;
             ``short N``: announces and sends N bytes only; ``status N``; ``hang``: sends nothing; ``no
-            range``: sends the whole where a part was asked for; ``wrong range``: sends another part than was asked for.
+            range``: sends the whole where a part was asked for; ``wrong range``: sends another part.
         pause: seconds between two kibibytes.
         requests: method, path and range of every request.
         whole: how often the last byte was sent.
