@@ -1,4 +1,4 @@
-"""``cclgan://NAME`` in BasicSR, in mmengine, in the options, and ``.safetensors`` where ``.pth`` was expected."""
+"""``cclgan://NAME`` in BasicSR, in mmengine and in options files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 import torch
 import yaml
 from basicsr.models.base_model import BaseModel
+from tiny_run import basicsr, write_data, write_options
 
 from cclgan_plugin.archs import CCLGANGenerator
 from cclgan_plugin.errors import WeightsError
 from cclgan_plugin.inference.weights_file import NetworkWeights, write_weights
-from tiny_run import basicsr, write_data, write_options
 
 OPTIONS = {'width': 4, 'num_blocks': 1, 'residual': True}
 
@@ -63,7 +63,7 @@ def test_mmengine_loads_it(near):
 
 
 def test_a_wrong_name_is_an_error_with_a_hint(near):
-    with pytest.raises(WeightsError, match='no "nera".* Did you mean "near"'):
+    with pytest.raises(WeightsError, match=r'no "nera".* Did you mean "near"'):
         BaseModel({'num_gpu': 0, 'is_train': False}).load_network(CCLGANGenerator(**OPTIONS), 'cclgan://nera')
 
 
