@@ -93,7 +93,7 @@ def test_a_difference_from_pytorch_is_noticed(weights_file, tmp_path, monkeypatc
     form = module.FORMATS['torchscript']
     worse = module.Form('.pt', form.write, lambda file: lambda x: torch.jit.load(str(file))(x) + 1e-3)
     monkeypatch.setitem(module.FORMATS, 'torchscript', worse)
-    with pytest.raises(ExportError, match='differs from PyTorch by 0.001'):
+    with pytest.raises(ExportError, match=r'differs from PyTorch by 0\.001'):
         export(str(weights_file), 'torchscript', str(tmp_path / 'out.pt'))
     assert not [path for path in tmp_path.iterdir() if path.is_file()]
 
