@@ -7,12 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import torch
-from torch import Tensor, nn
 
 from cclgan_plugin.errors import OptionError, did_you_mean
-
-#: Methods of the networks that the step calls.
-_ENTRANCES = ('forward', 'forward_features', 'encode', 'features_at')
+from cclgan_plugin.models.step_modes import StepModes, joins_identity
+from cclgan_plugin.training.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -24,6 +22,7 @@ class Mode:
         bf16: forward passes under autocast to bfloat16.
         channels_last: weights and images in channels-last memory format.
         joined: translation and identity of one generator in one batch.
+        checkpointing: the generators' activations are computed again on the way back.
         compile: the networks' passes through ``torch.compile``.
     """
 
@@ -31,6 +30,7 @@ class Mode:
     bf16: bool = False
     channels_last: bool = False
     joined: bool = False
+    checkpointing: bool = False
     compile: bool = False
 
     @classmethod
@@ -53,25 +53,15 @@ class Mode:
     def __str__(self) -> str:
         return '+'.join(field.name for field in fields(self) if getattr(self, field.name)) or 'fp32'
 
-    def prepare(self, nets: nn.ModuleDict) -> None:
-        """Change the networks in place, once."""
-        if self.channels_last:
-            nets.to(memory_format=torch.channels_last)
-        if self.compile:
-            # One method is compiled anew for every network, set of levels and kind of input.
-            torch._dynamo.config.cache_size_limit = 64
-            for net in nets.values():
-                for name in _ENTRANCES:
-                    if hasattr(net, name):
-                        setattr(net, name, torch.compile(getattr(net, name), dynamic=False))
-
-    def images(self, x: Tensor) -> Tensor:
-        """Images in the memory format of the networks."""
-        return x.contiguous(memory_format=torch.channels_last) if self.channels_last else x
-
-    def autocast(self, device: torch.device) -> torch.autocast:
-        """Around forward passes and losses."""
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.bf16)
+    def step_modes(self, device: torch.device) -> StepModes:
+        """The same as the step takes it."""
+        return StepModes(
+            precision=Precision('bf16' if self.bf16 else 'off', device),
+            channels_last=self.channels_last,
+            batch_identity=self.joined or joins_identity(device, self.channels_last),
+            checkpointing=self.checkpointing,
+            compile=self.compile,
+        )
 
     @contextmanager
     def float32_products(self) -> Iterator[None]:

@@ -26,6 +26,8 @@ class StepVariant(ABC):
     """
 
     optimizers: dict[str, torch.optim.Optimizer]
+    #: Of the locations of the next step.
+    location_seed = 2
 
     def __init__(self, recipe: Recipe) -> None:
         s = recipe.setting
@@ -36,15 +38,11 @@ class StepVariant(ABC):
         self.two_sided = bool(self.options['network_g_rain'])
         self.nets = self._build_nets()
         self.criteria = self._build_criteria()
-        self.module = CCLGANStep(
-            dict(self.nets.items()),
-            self.criteria,
-            batch_identity=self.device.type == 'cuda' or recipe.mode.joined,
-        )
+        self.module = CCLGANStep(dict(self.nets.items()), self.criteria, recipe.mode.step_modes(self.device))
         generator = torch.Generator().manual_seed(1)
         shape = (2, s.batch, 3, s.size, s.size)
         images = torch.rand(shape, generator=generator).to(self.device)
-        self.rainy, self.clean = (recipe.mode.images(x) for x in images)
+        self.rainy, self.clean = images
 
     def _build_nets(self) -> nn.ModuleDict:
         nets = nn.ModuleDict()
@@ -109,8 +107,8 @@ class StepVariant(ABC):
         return flop_floor(self.criteria, self.two_sided, sizes)
 
     def draw_locations(self) -> Locations:
-        """The same ones for every variant and step."""
-        size, generator = self.recipe.setting.size, torch.Generator().manual_seed(2)
+        """The same ones for every variant."""
+        size, generator = self.recipe.setting.size, torch.Generator().manual_seed(self.location_seed)
         return self.module.draw_locations(size, size, generator).to(self.device)
 
     @abstractmethod
@@ -142,7 +140,6 @@ class OurStep(StepVariant):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
-        recipe.mode.prepare(self.nets)
         self.optimizers = self._build_optimizers(fused=True)
 
     def step(self, observer: Observer = UNOBSERVED, learn: bool = True) -> dict[str, Tensor]:
@@ -150,13 +147,13 @@ class OurStep(StepVariant):
         with mode.float32_products():
             with observer.part('locations'):
                 locations = self.draw_locations()
-            with observer.part('translate'), mode.autocast(self.device):
+            with observer.part('translate'):
                 made = module.translate(self.rainy, self.clean)
-            with observer.part('D losses'), mode.autocast(self.device):
+            with observer.part('D losses'):
                 losses = module.discriminator_losses(made.images, made.images)
             found = self._update(losses, 'D', 'd', observer, learn)
             self._require_grad_of_d(False)
-            with observer.part('G losses'), mode.autocast(self.device):
+            with observer.part('G losses'):
                 losses = module.generator_losses(made, locations)
             found |= self._update(losses, 'G', 'gh', observer, learn)
             self._require_grad_of_d(True)

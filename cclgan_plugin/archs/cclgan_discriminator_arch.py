@@ -8,6 +8,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
 from cclgan_plugin.archs.feature_levels import check_levels
+from cclgan_plugin.archs.frozen_conv import FrozenAwareConv2d
 from cclgan_plugin.archs.init import init_weights
 from cclgan_plugin.archs.norm import InstanceNorm
 from cclgan_plugin.archs.resample import BlurPool
@@ -40,16 +41,16 @@ class CCLGANDiscriminator(nn.Module):
             raise OptionError(f'CCLGANDiscriminator: width must be at least 1, got {width}')
         w = width
         self.feature_channels = {'image': 3, 'conv2': 2 * w, 'conv3': 4 * w}
-        self.conv1 = nn.Conv2d(3, w, 4, padding=1)
+        self.conv1 = FrozenAwareConv2d(3, w, 4, padding=1)
         # Instance norm cancels a bias of these two in the logits, so that its gradient is rounding noise;
         # Adam would turn the noise into steps of full size, which the inter-CCL loss then sees.
-        self.conv2 = nn.Conv2d(w, 2 * w, 4, padding=1, bias=False)
-        self.conv3 = nn.Conv2d(2 * w, 4 * w, 4, padding=1, bias=False)
-        self.conv4 = nn.Conv2d(4 * w, 8 * w, 4, padding=1)
-        self.conv5 = nn.Conv2d(8 * w, 1, 4, padding=1)
+        self.conv2 = FrozenAwareConv2d(w, 2 * w, 4, padding=1, bias=False)
+        self.conv3 = FrozenAwareConv2d(2 * w, 4 * w, 4, padding=1, bias=False)
+        self.conv4 = FrozenAwareConv2d(4 * w, 8 * w, 4, padding=1)
+        self.conv5 = FrozenAwareConv2d(8 * w, 1, 4, padding=1)
         self.pool1, self.pool2, self.pool3 = (BlurPool(c * w) for c in (1, 2, 4))
-        self.norm = InstanceNorm()
         self.act = nn.LeakyReLU(0.2, inplace=True)
+        self.norm_act = InstanceNorm(slope=0.2)
         init_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,8 +61,8 @@ class CCLGANDiscriminator(nn.Module):
         """Logits ``(N, 1, h, w)`` and every feature level as a map ``(N, C, h, w)``, from one pass."""
         x = self._enter(x)
         conv2 = self.conv2(self.pool1(self.act(self.conv1(x))))
-        conv3 = self.conv3(self.pool2(self.act(self.norm(conv2))))
-        y = self.conv5(self.act(self.norm(self.conv4(self.pool3(self.act(self.norm(conv3)))))))
+        conv3 = self.conv3(self.pool2(self.norm_act(conv2)))
+        y = self.conv5(self.norm_act(self.conv4(self.pool3(self.norm_act(conv3)))))
         return y, {'image': x, 'conv2': conv2, 'conv3': conv3}
 
     def encode(self, x: Tensor, levels: Iterable[str]) -> dict[str, Tensor]:
@@ -75,7 +76,7 @@ class CCLGANDiscriminator(nn.Module):
         if 'conv2' in wanted or 'conv3' in wanted:
             found['conv2'] = self.conv2(self.pool1(self.act(self.conv1(found['image']))))
         if 'conv3' in wanted:
-            found['conv3'] = self.conv3(self.pool2(self.act(self.norm(found['conv2']))))
+            found['conv3'] = self.conv3(self.pool2(self.norm_act(found['conv2'])))
         return {level: found[level] for level in wanted}
 
     def feature_sizes(self, height: int, width: int) -> dict[str, tuple[int, int]]:
@@ -111,7 +112,7 @@ class CCLGANDiscriminator(nn.Module):
         conv2 = self.conv2(y)
         if 'conv2' in locations:
             found['conv2'] = sample_locations(conv2, locations['conv2'])
-        y = self.pool2(self.act(self.norm(conv2)))
+        y = self.pool2(self.norm_act(conv2))
         return found | {'conv3': conv_at(self.conv3, y, locations['conv3'])}
 
     def _enter(self, x: Tensor) -> Tensor:

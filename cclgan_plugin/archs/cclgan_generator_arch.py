@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from cclgan_plugin.archs.feature_levels import check_levels
 from cclgan_plugin.archs.init import init_weights
 from cclgan_plugin.archs.norm import InstanceNorm
 from cclgan_plugin.archs.precision import at_least_float32
+from cclgan_plugin.archs.reflection_pad import ReflectionPad2d
 from cclgan_plugin.archs.resample import BlurPool, BlurUpsample, pad_to_multiple, padded_size
 from cclgan_plugin.errors import OptionError, did_you_mean
 
 
 def _norm(kind: str) -> nn.Module:
     return InstanceNorm() if kind == 'instance' else nn.Identity()
+
+
+def _norm_relu(kind: str) -> nn.Module:
+    # Without a norm between them, an in-place ReLU would overwrite the convolution's raw output, which may
+    # be a feature level.
+    return InstanceNorm(slope=0.0) if kind == 'instance' else nn.ReLU()
 
 
 class _Stage(nn.Module):
@@ -33,8 +41,7 @@ class _Stage(nn.Module):
         super().__init__()
         self.before = before or nn.Identity()
         self.conv = conv
-        # Without a norm between them, an in-place ReLU would overwrite the raw output, a feature level.
-        self.act = nn.Sequential(_norm(norm), nn.ReLU(inplace=norm != 'none'))
+        self.act = _norm_relu(norm)
         self.after = after or nn.Identity()
 
     def raw(self, x: Tensor) -> Tensor:
@@ -51,22 +58,22 @@ class _ResidualBlock(nn.Module):
     def __init__(self, width: int, norm: str) -> None:
         super().__init__()
         bias = norm == 'none'
-        self.pad = nn.ReflectionPad2d(1)
+        self.pad = ReflectionPad2d(1)
         self.conv1 = nn.Conv2d(width, width, 3, bias=bias)
+        self.act = _norm_relu(norm)
         self.conv2 = nn.Conv2d(width, width, 3, bias=bias)
-        self.norm1, self.norm2 = _norm(norm), _norm(norm)
-        self.act = nn.ReLU(inplace=True)
+        self.norm = _norm(norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.act(self.norm1(self.conv1(self.pad(x))))
-        return x + self.norm2(self.conv2(self.pad(y)))
+        y = self.act(self.conv1(self.pad(x)))
+        return x + self.norm(self.conv2(self.pad(y)))
 
 
 class _Output(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, channels: int) -> None:
         super().__init__()
-        self.pad = nn.ReflectionPad2d(3)
-        self.conv = nn.Conv2d(width, 3, 7)
+        self.pad = ReflectionPad2d(3)
+        self.conv = nn.Conv2d(width, channels, 7)
 
     def forward(self, x: Tensor) -> Tensor:
         # bfloat16 has no neighbours of 0.5 nearer than 0.002: images leave in float32 under autocast too.
@@ -87,6 +94,8 @@ class CCLGANGenerator(nn.Module):
         anti_alias: blur before down-sampling and after up-sampling; otherwise strided and transposed
             convolutions as in CycleGAN.
         residual: predict a change of the input, ``clamp(x + f(x))``, instead of the whole image.
+        residual_channels: of that change; with 1 all three colours change by the same amount, as under
+            falling rain, which is grey, so that no loss can make the colours drift.
 
     Attributes:
         feature_channels: channels of each feature level, shallow to deep. ``down1`` and ``down2`` are the raw
@@ -95,9 +104,12 @@ class CCLGANGenerator(nn.Module):
             block (4 w at quarter size).
 
     Raises:
-        OptionError: a width or number of blocks below 1, or an unknown norm.
+        OptionError: a width or number of blocks below 1, an unknown norm, or ``residual_channels`` that is
+            neither 1 nor 3 or stands without ``residual``.
     """
 
+    #: While it learns, hold the inputs of stages and blocks alone and compute the rest again on the way back.
+    checkpointing = False
     #: Height and width are padded to a multiple of this inside, and cropped back.
     size_multiple = 4
     #: Below this the reflecting pads of the stem and of the blocks have nothing to reflect.
@@ -110,6 +122,7 @@ class CCLGANGenerator(nn.Module):
         norm: str = 'instance',
         anti_alias: bool = True,
         residual: bool = False,
+        residual_channels: int = 3,
     ) -> None:
         super().__init__()
         if width < 1 or num_blocks < 1:
@@ -121,6 +134,11 @@ class CCLGANGenerator(nn.Module):
                 f'CCLGANGenerator: norm must be "instance" or "none", got "{norm}".'
                 + did_you_mean(str(norm), ('instance', 'none'))
             )
+        if residual_channels not in ((1, 3) if residual else (3,)):
+            raise OptionError(
+                'CCLGANGenerator: residual_channels must be 3, or 1 together with residual: true, '
+                f'got {residual_channels} with residual: {str(residual).lower()}'
+            )
         w, bias = width, norm == 'none'
         self.residual = residual
         self.anti_alias = anti_alias
@@ -128,7 +146,7 @@ class CCLGANGenerator(nn.Module):
 
         # A bias before an instance norm does nothing to the image; where the raw output is also a feature
         # level it does, so down1 and down2 keep theirs.
-        self.stem = _Stage(nn.Conv2d(3, w, 7, bias=bias), norm, before=nn.ReflectionPad2d(3))
+        self.stem = _Stage(nn.Conv2d(3, w, 7, bias=bias), norm, before=ReflectionPad2d(3))
         stride = 1 if anti_alias else 2
         self.down1, self.down2 = (
             _Stage(
@@ -149,7 +167,7 @@ class CCLGANGenerator(nn.Module):
                 _Stage(nn.ConvTranspose2d(2 * c, c, 3, 2, padding=1, output_padding=1, bias=bias), norm)
                 for c in (2 * w, w)
             )
-        self.out = _Output(w)
+        self.out = _Output(w, residual_channels)
         init_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -166,9 +184,8 @@ class CCLGANGenerator(nn.Module):
         h, w = x.shape[-2:]
         x = self._enter(x)
         y = self._encode(x, features)
-        for block in self.blocks[1:]:
-            y = block(y)
-        y = self.out(self.up2(self.up1(y)))
+        for part in (*self.blocks[1:], self.up1, self.up2, self.out):
+            y = self._through(part, y)
         if self.residual:
             y = torch.clamp(x + y, -1, 1)
         return (y[..., :h, :w] + 1) / 2, {level: features[level] for level in check_levels(self, levels)}
@@ -207,11 +224,16 @@ class CCLGANGenerator(nn.Module):
         return pad_to_multiple(x * 2 - 1, self.size_multiple, self.min_padded_size)
 
     def _encode(self, x: Tensor, features: dict[str, Tensor], deepest: str = 'block1') -> Tensor:
-        y = self.stem(x)
+        y = self._through(self.stem, x)
         for name, stage in (('down1', self.down1), ('down2', self.down2)):
             features[name] = raw = stage.raw(y)
             if name == deepest:
                 return raw
-            y = stage.finish(raw)
-        features['block1'] = y = self.blocks[0](y)
+            y = self._through(stage.finish, raw)
+        features['block1'] = y = self._through(self.blocks[0], y)
         return y
+
+    def _through(self, part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(part, x, use_reentrant=False, preserve_rng_state=False)
+        return part(x)

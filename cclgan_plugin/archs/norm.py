@@ -3,7 +3,10 @@
 ``F.instance_norm`` and ``F.batch_norm`` compute a wrong gradient on the CPU (torch 2.8 to 2.15, relative
 error 1.4, in float64 too) when one batch entry meets a gradient of another memory format than its input.
 Patch sampling, which every contrastive loss does, produces just such gradients. So the kernel is chosen by
-layout, and where it is the batch-norm kernel the gradient is first brought into the layout of the input.
+layout, and the gradient is first brought into the layout of the input.
+
+With a rectifier behind it, as everywhere in these networks, both are one node that holds the norm's input and
+nothing else: where the output is positive follows from the input and its mean.
 """
 
 from __future__ import annotations
@@ -12,59 +15,103 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cclgan_plugin.archs.layout import is_channels_last
 
 
-class _ChannelsLastNorm(torch.autograd.Function):
-    """Batch norm of one channels-last image, whose gradient is brought into the same layout first."""
+def _normalise(x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The result, and mean and 1 / deviation of each channel of each image, by the fastest right kernel."""
+    n, c, h, w = x.shape
+    if not is_channels_last(x):
+        # native_layer_norm instead of F.layer_norm: autocast would widen the latter's result to float32.
+        return torch.native_layer_norm(x.contiguous(), (h, w), None, None, eps)
+    if n == 1:
+        # With one image, batch statistics are the image's own; this is the only fast channels-last kernel.
+        return torch.native_batch_norm(x, None, None, None, None, True, 0.0, eps)
+    return torch.native_group_norm(x, None, None, n, c, h * w, c, eps)
 
+
+def _input_gradient(grad: Tensor, x: Tensor, mean: Tensor, rstd: Tensor, eps: float) -> Tensor:
+    n, c, h, w = x.shape
+    if not is_channels_last(x):
+        return torch.ops.aten.native_layer_norm_backward(
+            grad.contiguous(), x.contiguous(), (h, w), mean, rstd, None, None, (True, False, False)
+        )[0]
+    grad = grad.contiguous(memory_format=torch.channels_last)
+    if n == 1:
+        return torch.ops.aten.native_batch_norm_backward(
+            grad, x, None, None, None, mean, rstd, True, eps, (True, False, False)
+        )[0]
+    return torch.ops.aten.native_group_norm_backward(
+        grad, x, mean, rstd, None, n, c, h * w, c, (True, False, False)
+    )[0]
+
+
+def _rectify(y: Tensor, slope: float) -> Tensor:
+    if slope == 0:
+        return F.relu_(y)
+    return y if slope == 1 else F.leaky_relu_(y, slope)
+
+
+class _NormRectifier(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
-        y, mean, rstd = torch.native_batch_norm(x, None, None, None, None, True, 0.0, eps)
+    def forward(ctx: Any, x: Tensor, slope: float, eps: float) -> Tensor:
+        y, mean, rstd = _normalise(x, eps)
         ctx.save_for_backward(x, mean, rstd)
-        ctx.eps = eps
-        return y
+        ctx.slope, ctx.eps = slope, eps
+        return _rectify(y, slope)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         x, mean, rstd = ctx.saved_tensors
-        grad = grads[0].contiguous(memory_format=torch.channels_last)
-        # Differentiable again, as a gradient penalty needs.
-        result = torch.ops.aten.native_batch_norm_backward(
-            grad, x, None, None, None, mean, rstd, True, ctx.eps, [True, False, False]
-        )
-        return result[0], None
+        (grad,) = grads
+        if torch.is_grad_enabled():
+            # Somebody differentiates the gradient, as a gradient penalty does: by the definition, then.
+            y = _rectify(_by_definition(x, ctx.eps), ctx.slope)
+            return torch.autograd.grad(y, x, grad, create_graph=True)[0], None, None
+        if ctx.slope != 1:
+            positive = x > mean.view(x.shape[0], x.shape[1], 1, 1)
+            grad = grad * positive if ctx.slope == 0 else torch.where(positive, grad, grad * ctx.slope)
+        return _input_gradient(grad, x, mean, rstd, ctx.eps), None, None
 
 
-def instance_norm(x: Tensor, eps: float = 1e-5) -> Tensor:
-    """Normalise every channel of every image to mean 0 and variance 1 over its pixels.
+def _by_definition(x: Tensor, eps: float) -> Tensor:
+    centred = x - x.mean((2, 3), keepdim=True)
+    return centred * torch.rsqrt(centred.square().mean((2, 3), keepdim=True) + eps)
+
+
+def instance_norm(x: Tensor, eps: float = 1e-5, slope: float = 1.0) -> Tensor:
+    """Normalise every channel of every image to mean 0 and variance 1 over its pixels, and rectify.
 
     Args:
         x: ``(N, C, H, W)``, any float dtype, contiguous or channels-last.
         eps: added to the (biased) variance.
+        slope: of the rectifier behind it, for negative values: 1 = none, 0 = ReLU, between them leaky ReLU.
 
     Returns:
         ``(N, C, H, W)`` of the same dtype and memory format. Statistics are taken in float32 or wider.
     """
-    channels_last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    if not channels_last:
-        # native_layer_norm instead of F.layer_norm: autocast would widen the latter's result to float32.
-        return torch.native_layer_norm(x.contiguous(), x.shape[2:], None, None, eps)[0]
-    if x.shape[0] == 1:
-        # With one image, batch statistics are the image's own; this is the only fast channels-last kernel.
-        return _ChannelsLastNorm.apply(x, eps)
-    n, c, h, w = x.shape
-    return torch.native_group_norm(x, None, None, n, c, h * w, c, eps)[0]
+    if torch.is_grad_enabled() and x.requires_grad:
+        return _NormRectifier.apply(x, slope, eps)
+    return _rectify(_normalise(x, eps)[0], slope)
 
 
 class InstanceNorm(nn.Module):
-    """:func:`instance_norm` as a module: no affine parameters, no running statistics."""
+    """:func:`instance_norm` as a module: no affine parameters, no running statistics.
 
-    def __init__(self, eps: float = 1e-5) -> None:
+    Args:
+        eps: added to the variance.
+        slope: of the rectifier behind it; 1 = none.
+    """
+
+    def __init__(self, eps: float = 1e-5, slope: float = 1.0) -> None:
         super().__init__()
         self.eps = eps
+        self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
-        return instance_norm(x, self.eps)
+        return instance_norm(x, self.eps, self.slope)
 
     def extra_repr(self) -> str:
-        return f'eps={self.eps}'
+        return f'eps={self.eps}' + (f', slope={self.slope}' if self.slope != 1 else '')

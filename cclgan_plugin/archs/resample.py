@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cclgan_plugin.archs.frozen_conv import frozen_conv2d
+from cclgan_plugin.archs.reflection_pad import reflection_pad
+
 
 class BlurPool(nn.Module):
     """Halve height and width after a [1, 2, 1] x [1, 2, 1] / 16 blur, edges reflected.
@@ -23,8 +26,8 @@ class BlurPool(nn.Module):
         self.register_buffer('kernel', kernel, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.pad(x, (1, 1, 1, 1), mode='reflect')
-        return F.conv2d(x, self.kernel.to(x.dtype), stride=2, groups=self.kernel.shape[0])
+        x = reflection_pad(x, (1, 1, 1, 1))
+        return frozen_conv2d(x, self.kernel.to(x.dtype), stride=(2, 2), groups=self.kernel.shape[0])
 
 
 class BlurUpsample(nn.Module):
@@ -66,5 +69,5 @@ def pad_to_multiple(x: Tensor, multiple: int, minimum: int) -> Tensor:
             )
             x = F.pad(x, (0, right, 0, down), mode='replicate')
         else:
-            x = F.pad(x, (0, right, 0, down), mode='reflect')
+            x = reflection_pad(x, (0, right, 0, down))
     return x

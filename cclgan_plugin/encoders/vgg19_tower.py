@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cclgan_plugin.archs.frozen_conv import FrozenAwareConv2d
 from cclgan_plugin.encoders.channel_affine import ChannelAffine
 from cclgan_plugin.encoders.frozen import FrozenTower
 from cclgan_plugin.encoders.weights_fit import Shapes
@@ -53,7 +54,7 @@ class VGG19Tower(FrozenTower):
         self.normalise = ChannelAffine(mean, std)
         depth = 1 + max(LAYERS.index(name) for name in layers)
         for name, (inputs, outputs) in list(convolutions().items())[:depth]:
-            conv = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
+            conv = FrozenAwareConv2d(inputs, outputs, kernel_size=3, padding=1)
             # Keeps the size of the activations through 16 layers, for when the weights stay random.
             nn.init.kaiming_normal_(conv.weight, mode='fan_out', nonlinearity='relu')
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ float64, float32, float16 or bfloat16; soft-maxima, distances and ratios are com
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -89,8 +90,26 @@ def mean_distance(a: Tensor, b: Tensor) -> Tensor:
     """
     if a.shape != b.shape:
         raise ValueError(f'mean_distance: shapes differ, {tuple(a.shape)} and {tuple(b.shape)}')
-    difference = (at_least_float32(a) - at_least_float32(b)).abs()
-    return difference.flatten(1).mean(1) if difference.dim() > 1 else difference
+    return _MeanDistance.apply(a, b)
+
+
+class _MeanDistance(torch.autograd.Function):
+    """Holds the features, which others hold too, instead of their difference, which nobody else has."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        ctx.save_for_backward(a, b)
+        distance = (at_least_float32(a) - at_least_float32(b)).abs_()
+        return distance.flatten(1).mean(1) if distance.dim() > 1 else distance
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        a, b = ctx.saved_tensors
+        scale = grads[0] / (a[0].numel() if a.dim() > 1 else 1)
+        towards_a = (at_least_float32(a) - at_least_float32(b)).sign() * scale.view(-1, *[1] * (a.dim() - 1))
+        grad_a = towards_a.to(a.dtype) if ctx.needs_input_grad[0] else None
+        grad_b = -towards_a.to(b.dtype) if ctx.needs_input_grad[1] else None
+        return grad_a, grad_b
 
 
 def contrastive_ratio(

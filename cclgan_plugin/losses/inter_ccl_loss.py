@@ -62,6 +62,7 @@ class InterCCLLoss(nn.Module):
         # The image depends on no weights, so it does not count among the levels that are averaged over.
         self.num_trained = max(1, sum(level != 'image' for level in self.layers))
         self._projections: dict[tuple[str, int], Tensor] = {}
+        self._moved: dict[tuple[str, int, torch.dtype, torch.device], Tensor] = {}
 
     def vectors(
         self, features: Mapping[str, Tensor], locations: Mapping[str, Tensor] | None
@@ -106,9 +107,16 @@ class InterCCLLoss(nn.Module):
         x = at_least_float32(vectors[level])
         if self.projection == 'fixed':
             with torch.autocast(x.device.type, enabled=False):
-                x = x @ self.projection_matrix(level, x.shape[-1]).to(x)
+                x = x @ self._projection_like(level, x)
         # A grey pixel is the zero vector of the image level; its gradient is divided by eps.
         return F.normalize(x, dim=-1, eps=1e-7)
+
+    def _projection_like(self, level: str, x: Tensor) -> Tensor:
+        # Moved once, not in every step: the move would make the host wait for a GPU.
+        key = (level, x.shape[-1], x.dtype, x.device)
+        if key not in self._moved:
+            self._moved[key] = self.projection_matrix(level, x.shape[-1]).to(x)
+        return self._moved[key]
 
     def projection_matrix(self, level: str, channels: int) -> Tensor:
         """The fixed projection ``(channels, 256)`` of a level, the same in every run and process."""

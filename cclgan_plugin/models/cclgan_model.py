@@ -46,7 +46,7 @@ class CCLGANModel(CCLGANParts):
         train_opt = self.opt['train']
         self.seed = int(self.opt['manual_seed'])
         self.build_parts()
-        self.step = CCLGANStep(self.nets, self.criteria, batch_identity=self.device.type == 'cuda')
+        self.step = CCLGANStep(self.nets, self.criteria, self.step_modes())
         self.net_d_iters = train_opt.get('net_d_iters', 1)
         self.net_d_init_iters = train_opt.get('net_d_init_iters', 0)
         self.pools = {

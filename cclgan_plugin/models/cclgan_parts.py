@@ -11,10 +11,12 @@ from basicsr.archs import build_network
 from basicsr.losses import build_loss
 from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
-from torch import nn
+from torch import Tensor, nn
 
 from cclgan_plugin.models.step import Criteria
+from cclgan_plugin.models.step_modes import StepModes, joins_identity
 from cclgan_plugin.training.distributed import broadcast_weights
+from cclgan_plugin.training.precision import Precision
 
 #: Networks besides ``network_g``, in the order in which they are built (and draw their initial weights).
 SIDE_NETWORKS = ('g_rain', 'd', 'd_rain', 'h', 'h_rain')
@@ -43,7 +45,23 @@ class CCLGANParts(SRModel):
 
     def model_to_device(self, net: nn.Module) -> nn.Module:
         """Move a network to the device, bare: gradients are averaged by training.distributed."""
-        return net.to(self.device)
+        net = net.to(self.device)
+        if self.opt.get('train', {}).get('channels_last'):
+            net.to(memory_format=torch.channels_last)
+        return net
+
+    def step_modes(self) -> StepModes:
+        """How the options want the step computed; sets ``precision``."""
+        train_opt = self.opt['train']
+        self.precision = Precision(train_opt.get('amp', 'off'), self.device)
+        channels_last = train_opt.get('channels_last', False)
+        return StepModes(
+            self.precision,
+            channels_last,
+            batch_identity=joins_identity(self.device, channels_last),
+            checkpointing=train_opt.get('checkpointing', False),
+            compile=train_opt.get('compile', False),
+        )
 
     def build_parts(self) -> None:
         """Build everything that learns or judges, before any optimizer."""
@@ -80,7 +98,7 @@ class CCLGANParts(SRModel):
 
     def _build_ema(self) -> None:
         get_root_logger().info(f'Use Exponential Moving Average with decay: {self.ema_decay}')
-        self.net_g_ema = build_network(self.opt['network_g']).to(self.device)
+        self.net_g_ema = self.model_to_device(build_network(self.opt['network_g']))
         path = self.opt['path'].get('pretrain_network_g')
         if path is not None:
             self.load_network(self.net_g_ema, path, self.opt['path'].get('strict_load_g', True), 'params_ema')
@@ -109,6 +127,7 @@ class CCLGANParts(SRModel):
 
     def model_ema(self, decay: float = 0.999) -> None:
         """Move the averaged generator towards the current one."""
-        average, current = list(self.net_g_ema.parameters()), list(self.net_g.parameters())
+        average: list[Tensor] = list(self.net_g_ema.parameters())
+        current: list[Tensor] = list(self.net_g.parameters())
         with torch.no_grad():
             torch._foreach_lerp_(average, current, 1 - decay)

@@ -26,6 +26,7 @@ from cclgan_plugin.archs import CCLGANDiscriminator, CCLGANGenerator
 from cclgan_plugin.archs.sampling import draw_levels
 from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
 from cclgan_plugin.models.lcl_terms import Term, lcl_terms
+from cclgan_plugin.models.step_modes import StepModes
 
 
 @dataclass
@@ -48,13 +49,17 @@ class Locations:
     inter: dict[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Locations:
-        """A copy on a device; from the CPU to a GPU without waiting for it."""
-
-        def move(levels: dict[str, Tensor]) -> dict[str, Tensor]:
-            pin = device.type == 'cuda'
-            return {k: (v.pin_memory() if pin else v).to(device, non_blocking=pin) for k, v in levels.items()}
-
-        return Locations({name: move(levels) for name, levels in self.lcl.items()}, move(self.inter))
+        """A copy on a device, in one transfer; from the CPU to a GPU without waiting for it."""
+        levels = [*self.lcl.values(), self.inter]
+        parts = [where for level in levels for where in level.values()]
+        if not parts:
+            return self
+        packed = torch.cat(parts)
+        if device.type == 'cuda':
+            packed = packed.pin_memory().to(device, non_blocking=True)
+        pieces = iter(packed.to(device).split([len(where) for where in parts]))
+        moved = [{name: next(pieces) for name in level} for level in levels]
+        return Locations(dict(zip(self.lcl, moved, strict=False)), moved[-1])
 
 
 @dataclass
@@ -71,17 +76,17 @@ class CCLGANStep(nn.Module):
     Args:
         nets: the networks ``g``, ``d`` and, as far as they exist, ``g_rain``, ``d_rain``, ``h``, ``h_rain``.
         criteria: the losses.
-        batch_identity: translate the identity images in one batch with the others. Saves kernel launches;
-            on the CPU in plain memory format it is slower.
+        modes: how the step is computed; what it computes stays the same.
     """
 
     def __init__(
-        self, nets: Mapping[str, nn.Module], criteria: Criteria, batch_identity: bool = False
+        self, nets: Mapping[str, nn.Module], criteria: Criteria, modes: StepModes | None = None
     ) -> None:
         super().__init__()
         self.nets = nn.ModuleDict(nets)
         self.criteria = criteria
-        self.batch_identity = batch_identity
+        self.modes = modes or StepModes()
+        self.modes.prepare(self.nets)
         self.two_sided = 'g_rain' in nets
         self.side_weight = 0.5 if self.two_sided else 1.0
         self.layers = criteria.lcl.layers if criteria.lcl else ()
@@ -127,27 +132,27 @@ class CCLGANStep(nn.Module):
             generator_step: keep the graph and make every image that the generators' losses need; otherwise
                 only the translations that the discriminators see, without graph.
         """
-        made = Translations({'r': rainy, 'c': clean})
-        if not generator_step:
-            with torch.no_grad():
-                made.images['c^'] = self.nets['g'](rainy)
+        made = Translations({'r': self.modes.images(rainy), 'c': self.modes.images(clean)})
+        with self.modes.autocast(), torch.set_grad_enabled(generator_step and torch.is_grad_enabled()):
+            if not generator_step:
+                self._run(made, 'g', {'r': 'c^'}, keep=False)
                 if self.two_sided:
-                    made.images['r^'] = self.nets['g_rain'](clean)
-            return made
-        self._run(made, 'g', {'r': 'c^', 'c': 'c_i'})
-        if self.two_sided:
-            self._run(made, 'g_rain', {'c': 'r^', 'r': 'r_i'})
-            self._run(made, 'g_rain', {'c^': 'r~'})
-            self._run(made, 'g', {'r^': 'c~'})
+                    self._run(made, 'g_rain', {'c': 'r^'}, keep=False)
+                return made
+            self._run(made, 'g', {'r': 'c^', 'c': 'c_i'})
+            if self.two_sided:
+                self._run(made, 'g_rain', {'c': 'r^', 'r': 'r_i'})
+                self._run(made, 'g_rain', {'c^': 'r~'})
+                self._run(made, 'g', {'r^': 'c~'})
         return made
 
-    def _run(self, made: Translations, name: str, targets: dict[str, str]) -> None:
+    def _run(self, made: Translations, name: str, targets: dict[str, str], keep: bool = True) -> None:
         """Translate each source to its target where that is needed; keep encodings that a term asks for."""
         net = self._generator(name)
         wanted = {s: t for s, t in targets.items() if t in ('c^', 'r^') or t in self.needed}
-        batches = [tuple(wanted)] if self.batch_identity and len(wanted) > 1 else [(s,) for s in wanted]
-        for sources in batches:
-            levels = self.layers if any(self._encodes(name, s) for s in sources) else ()
+        joined = self.modes.batch_identity and len(wanted) > 1
+        for sources in [tuple(wanted)] if joined else [(s,) for s in wanted]:
+            levels = self.layers if keep and any(self._encodes(name, s) for s in sources) else ()
             batch = (
                 torch.cat([made.images[s] for s in sources]) if len(sources) > 1 else made.images[sources[0]]
             )
@@ -155,7 +160,7 @@ class CCLGANStep(nn.Module):
             parts = image.chunk(len(sources))
             for i, source in enumerate(sources):
                 made.images[wanted[source]] = parts[i]
-                if self._encodes(name, source):
+                if keep and self._encodes(name, source):
                     made.encodings[name, source] = {k: v.chunk(len(sources))[i] for k, v in features.items()}
 
     def _encodes(self, net: str, symbol: str) -> bool:
@@ -175,14 +180,14 @@ class CCLGANStep(nn.Module):
         Returns:
             ``l_d`` and ``l_d_rain``, scalars.
         """
-        losses = {}
-        for name, real_symbol, fake_symbol in self._sides():
-            logits = self._discriminator(name)(torch.cat([real[real_symbol], fake[fake_symbol].detach()]))
-            real_logits, fake_logits = logits.chunk(2)
-            gan = self.criteria.gan
-            losses[f'l_d{name}'] = 0.5 * (
-                gan(real_logits, True, is_disc=True) + gan(fake_logits, False, is_disc=True)
-            )
+        losses, gan = {}, self.criteria.gan
+        with self.modes.autocast():
+            for name, real_symbol, fake_symbol in self._sides():
+                images = torch.cat([real[real_symbol], fake[fake_symbol].detach()])
+                real_logits, fake_logits = self._discriminator(name).forward_features(images)[0].chunk(2)
+                losses[f'l_d{name}'] = 0.5 * (
+                    gan(real_logits, True, is_disc=True) + gan(fake_logits, False, is_disc=True)
+                )
         return losses
 
     def _sides(self) -> list[tuple[str, str, str]]:
@@ -204,6 +209,10 @@ class CCLGANStep(nn.Module):
             Scalars by name: ``l_g_gan``, ``l_g_gan_rain``, ``l_idt``, ``l_idt_rain``, ``l_cycle``,
             ``l_cycle_rain``, ``l_lcl``, ``l_intra``, ``l_inter``, as far as the options have them.
         """
+        with self.modes.autocast():
+            return self._generator_losses(made, locations)
+
+    def _generator_losses(self, made: Translations, locations: Locations) -> dict[str, Tensor]:
         c, images = self.criteria, made.images
         losses: dict[str, Tensor] = {}
         inter = []

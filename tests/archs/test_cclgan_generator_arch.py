@@ -12,6 +12,7 @@ VARIANTS = [
     {'norm': 'none'},
     {'anti_alias': False},
     {'residual': True},
+    {'residual': True, 'residual_channels': 1},
     {'norm': 'none', 'anti_alias': False, 'residual': True},
 ]
 
@@ -111,3 +112,18 @@ def test_images_are_float32_under_autocast():
     net = CCLGANGenerator(width=2, num_blocks=1)
     with torch.autocast('cpu', torch.bfloat16):
         assert net(torch.rand(1, 3, 16, 16)).dtype == torch.float32
+
+
+def test_one_residual_channel_changes_all_colours_alike():
+    torch.manual_seed(0)
+    net = CCLGANGenerator(width=4, num_blocks=1, residual=True, residual_channels=1)
+    x = torch.rand(2, 3, 16, 16) * 0.2 + 0.4
+    change = net(x) - x
+    assert change.abs().max() > 1e-4
+    torch.testing.assert_close(change, change.mean(1, keepdim=True).expand_as(change))
+
+
+@pytest.mark.parametrize(('channels', 'residual'), [(1, False), (2, True)])
+def test_residual_channels_are_three_or_one_of_a_residual(channels, residual):
+    with pytest.raises(OptionError, match='residual_channels must be 3, or 1 together with residual: true'):
+        CCLGANGenerator(width=4, num_blocks=1, residual=residual, residual_channels=channels)

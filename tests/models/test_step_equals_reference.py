@@ -1,7 +1,8 @@
 """The fast step is the method: equal in float64 to a slow step that repeats every piece of work.
 
 Losses agree to 1e-12 and every gradient of every trained tensor to 1e-10, over several steps with the
-optimizers, for every option of every loss and for batches of 1, 2 and 3 images.
+optimizers, for every option of every loss, for batches of 1, 2 and 3 images, and in every mode that does not
+change the precision.
 """
 
 import pytest
@@ -13,6 +14,7 @@ from reference.samples import BLOCKS, DIM, WIDTH, TinyEncoder, image, make_nets
 from cclgan_plugin.archs import CCLGANDiscriminator, CCLGANGenerator, LCLHead
 from cclgan_plugin.losses import intra_ccl_loss
 from cclgan_plugin.models.step import CCLGANStep, Criteria
+from cclgan_plugin.models.step_modes import StepModes
 
 LCL = {'loss_weight': 2.0, 'temperature': 0.07, 'num_patches': 9, 'terms': ['translation', 'reconstruction']}
 INTRA = {'loss_weight': 1.0, 'anchors': ['reconstruction']}
@@ -85,7 +87,7 @@ def make_options(case):
     return {key: value for key, value in options.items() if value is not None}
 
 
-def build(options, batch_identity, monkeypatch):
+def build(options, modes, monkeypatch):
     """Our modules, and the same weights as plain state dicts for the reference."""
     torch.manual_seed(0)
     sides = ('',) if options.pop('one_sided', False) else ('', '_rain')
@@ -123,7 +125,7 @@ def build(options, batch_identity, monkeypatch):
         if f'{name}_opt' in options
     }
     states = {name: {k: v.clone() for k, v in net.named_parameters()} for name, net in nets.items()}
-    return CCLGANStep(nets, Criteria(**losses), batch_identity), states
+    return CCLGANStep(nets, Criteria(**losses), modes), states
 
 
 def train(step, options, batches):
@@ -176,12 +178,29 @@ def projections(step):
     return {level: inter.projection_matrix(level, channels[level]) for level in inter.layers}
 
 
-@pytest.mark.parametrize('batch_identity', [False, True], ids=['apart', 'joined'])
-@pytest.mark.parametrize('batch', [1, 2, 3])
-@pytest.mark.parametrize('case', CASES)
-def test_losses_gradients_and_weights(case, batch, batch_identity, monkeypatch):
+MODES = {
+    'plain': StepModes(),
+    'joined': StepModes(batch_identity=True),
+    'channels_last': StepModes(channels_last=True),
+    'all': StepModes(channels_last=True, batch_identity=True, checkpointing=True),
+    'checkpointing': StepModes(checkpointing=True),
+    # The graphs and their derivatives as compilers get them, without minutes of code generation.
+    'compile': StepModes(compile=True, compile_backend='aot_eager'),
+}
+# Memory formats matter to the kernels of the networks, not to what the losses make of their results.
+RUNS = [(case, batch, mode) for mode in ('plain', 'joined') for case in CASES for batch in (1, 2, 3)] + [
+    (case, batch, mode)
+    for mode in ('channels_last', 'all', 'checkpointing')
+    for case in ('paper', 'no anti-aliasing', 'residual generator without norm', 'CUT-like')
+    for batch in (1, 2)
+]
+RUNS += [('paper', 2, 'compile'), ('fewer generator steps', 1, 'compile')]
+
+
+@pytest.mark.parametrize(('case', 'batch', 'mode'), RUNS)
+def test_losses_gradients_and_weights(case, batch, mode, monkeypatch):
     options = make_options(case)
-    step, states = build(options, batch_identity, monkeypatch)
+    step, states = build(options, MODES[mode], monkeypatch)
     generator = torch.Generator().manual_seed(7)
     batches = []
     for i in range(3):

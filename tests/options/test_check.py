@@ -28,7 +28,12 @@ def test_the_tiny_file_is_valid_and_completed(tiny: Path, check: Any) -> None:
     assert list(options)[:4] == ['name', 'model_type', 'num_gpu', 'manual_seed']
     # Our own types too: a run says all about itself, also when a default has changed since.
     given = {'type': 'CCLGANGenerator', 'width': 2, 'num_blocks': 1}
-    assert options['network_g'] == given | {'norm': 'instance', 'anti_alias': True, 'residual': False}
+    assert options['network_g'] == given | {
+        'norm': 'instance',
+        'anti_alias': True,
+        'residual': False,
+        'residual_channels': 3,
+    }
     # What another's constructor has a default for is left to that constructor.
     assert 'betas' not in options['train']['optim_h']
 

@@ -62,6 +62,14 @@ class TrainOptions(Options):
     ema_decay: float = option(
         'e.g. 0.999: test and save a running average of network_g too; 0 = off', 0.0, ge=0, lt=1
     )
+    amp: Literal['off', 'bf16', 'fp16'] = option(
+        'precision of networks and losses: float32, bfloat16, or float16 with scaled gradients', 'off'
+    )
+    channels_last: bool = option('the memory format of images and weights', False)
+    compile: bool = option('compile the networks; the first iterations take minutes', False)
+    checkpointing: bool = option(
+        "compute the generators' activations again on the way back: less memory, more time", False
+    )
     optim_g: Annotated[dict[str, Any], BlockOf('optimizer', ours=('Adam',))] = option(
         'optimizer of the generators'
     )

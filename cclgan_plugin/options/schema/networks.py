@@ -18,6 +18,9 @@ class CCLGANGeneratorOptions(Options):
     norm: Literal['instance', 'none'] = option('normalisation after the convolutions', 'instance')
     anti_alias: bool = option('blur before down-sampling and after up-sampling, as CUT does', True)
     residual: bool = option('predict a change of the input instead of the whole image', False)
+    residual_channels: Literal[1, 3] = option(
+        'of that change: with `1` all colours change alike, as under rain, and cannot drift', 3
+    )
 
 
 class CCLGANDiscriminatorOptions(Options):

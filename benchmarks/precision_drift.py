@@ -1,0 +1,113 @@
+"""Does training in bfloat16 go where training in float32 goes? Loss curves of both, and of another seed.
+
+    python benchmarks/precision_drift.py              500 steps of a small CCLGAN, three runs side by side
+    python benchmarks/precision_drift.py --device cuda --width 64 --blocks 9 --size 256 --steps 2000
+
+All runs start from the same weights. "fp32" and the other precision see the same images at the same
+locations, "fp32, other seed" sees others. What the precision does must be less than what the seed does: for
+each loss, the distance between the curves, smoothed over 50 steps, is averaged over the steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'tests'))
+sys.path.insert(0, str(ROOT))
+
+import skimage.data  # noqa: E402
+from torch import Generator, Tensor  # noqa: E402
+from tqdm import tqdm  # noqa: E402
+
+from benchmarks.machine import describe  # noqa: E402
+from benchmarks.modes import Mode  # noqa: E402
+from benchmarks.step_recipes import Recipe, Setting  # noqa: E402
+from benchmarks.step_variants import build_variant  # noqa: E402
+from benchmarks.tables import replace_between_marks, table  # noqa: E402
+
+SMOOTHING = 50
+
+
+def photographs() -> list[Tensor]:
+    """Real colour photographs ``(3, H, W)`` in [0, 1]: what training crops are cut from."""
+    found = (skimage.data.astronaut(), skimage.data.coffee(), skimage.data.chelsea())
+    return [torch.from_numpy(photo.copy()).permute(2, 0, 1).float() / 255 for photo in found]
+
+
+def crops(photos: list[Tensor], setting: Setting, streaks: bool, generator: Generator) -> Tensor:
+    """A batch of random crops; with brightened random columns for rain, which need not look like it."""
+    batch = []
+    for _ in range(setting.batch):
+        photo = photos[int(torch.randint(len(photos), (), generator=generator))]
+        y, x = (int(torch.randint(side - setting.size, (), generator=generator)) for side in photo.shape[1:])
+        crop = photo[:, y : y + setting.size, x : x + setting.size]
+        if streaks:
+            rain = (torch.rand(1, 1, setting.size, generator=generator) > 0.9) * 0.4
+            crop = (crop + rain).clamp(max=1)
+        batch.append(crop)
+    return torch.stack(batch)
+
+
+def curves(setting: Setting, mode: Mode, seed: int, steps: int) -> dict[str, Tensor]:
+    """Train; every loss of every step, ``(steps,)`` by name."""
+    variant = build_variant(Recipe(setting, mode=mode))
+    generator, photos = Generator().manual_seed(seed), photographs()
+    found: dict[str, list[Tensor]] = {}
+    for step in tqdm(range(steps), desc=f'{mode}, seed {seed}', disable=not sys.stderr.isatty()):
+        variant.rainy = crops(photos, setting, True, generator).to(variant.device)
+        variant.clean = crops(photos, setting, False, generator).to(variant.device)
+        variant.location_seed = 1000 * seed + step
+        for name, loss in variant.step().items():
+            found.setdefault(name, []).append(loss.float())
+    return {name: torch.stack(values).cpu() for name, values in found.items()}
+
+
+def smooth(curve: Tensor) -> Tensor:
+    """Running means over :data:`SMOOTHING` steps."""
+    return curve.unfold(0, min(SMOOTHING, len(curve)), 1).mean(-1)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table; exit code 1 if the precision moves a loss further than the seed does."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--steps', type=int, default=500)
+    parser.add_argument('--size', type=int, default=64)
+    parser.add_argument('--width', type=int, default=16)
+    parser.add_argument('--blocks', type=int, default=2)
+    parser.add_argument('--batch', type=int, default=1)
+    parser.add_argument('--mode', default='bf16', help='compared with fp32; see benchmarks/README.md')
+    parser.add_argument('--device', default='cpu', choices=('cpu', 'cuda'))
+    parser.add_argument('--readme', type=Path, metavar='FILE', help='put the table into a page')
+    args = parser.parse_args(argv)
+    setting = Setting(args.size, args.batch, args.width, args.blocks, 'vgg', args.device)
+    plain = curves(setting, Mode(), 1, args.steps)
+    changed = curves(setting, Mode.parse(args.mode), 1, args.steps)
+    other = curves(setting, Mode(), 2, args.steps)
+    rows, inside = [], True
+    for name, curve in plain.items():
+        by_mode = (smooth(changed[name]) - smooth(curve)).abs().mean().item()
+        by_seed = (smooth(other[name]) - smooth(curve)).abs().mean().item()
+        inside &= by_mode <= by_seed
+        end = [smooth(run[name])[-1].item() for run in (plain, changed, other)]
+        rows.append([name, *(f'{v:.4f}' for v in end), f'{by_mode:.4f}', f'{by_seed:.4f}'])
+    heads = ['loss', 'fp32', args.mode, 'fp32, other seed', f'moved by {args.mode}', 'moved by the seed']
+    what = (
+        f'{args.steps} steps of {args.size}x{args.size}, batch {args.batch}, width {args.width}, '
+        f'{args.blocks} blocks, on {args.device}; the losses are means of the last {SMOOTHING} steps.'
+    )
+    machine = ', '.join(f'{k} {v}' for k, v in describe(args.device, torch.get_num_threads()).items())
+    text = f'{what}\n{machine}.\n\n{table(heads, rows)}'
+    print(text)
+    if args.readme:
+        replace_between_marks(args.readme, 'precision table', text)
+    return 0 if inside else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

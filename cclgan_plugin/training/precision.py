@@ -1,0 +1,84 @@
+"""In which precision networks and losses are computed, and how small gradients survive half precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cclgan_plugin.errors import OptionError, did_you_mean
+
+PRECISIONS = ('off', 'bf16', 'fp16')
+_DTYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+
+class Precision:
+    """The option ``amp``: autocast around forward passes, and for ``fp16`` a gradient scaler for each update.
+
+    Weights, gradients, optimizers, soft-maxima, ratios and norms stay in float32 in every mode.
+
+    Args:
+        amp: ``'off'`` (float32), ``'bf16'`` (bfloat16, the range of float32 with 8 bits of mantissa) or
+            ``'fp16'`` (float16, whose small range needs the gradients to be scaled).
+        device: of the networks.
+
+    Raises:
+        OptionError: another word.
+    """
+
+    def __init__(self, amp: str, device: torch.device) -> None:
+        if amp not in PRECISIONS:
+            raise OptionError(
+                f'train.amp: must be one of {", ".join(PRECISIONS)}, got "{amp}".'
+                + did_you_mean(str(amp), PRECISIONS)
+            )
+        self.amp = amp
+        self.device = device
+        # Discriminators and generators overflow at different times: each update has a scale of its own.
+        self._scalers: dict[str, torch.amp.GradScaler] = {}
+
+    def autocast(self) -> torch.autocast:
+        """The context of forward passes and losses; backward passes stay outside."""
+        return torch.autocast(self.device.type, _DTYPES.get(self.amp), enabled=self.amp != 'off')
+
+    @property
+    def scales(self) -> bool:
+        """Whether gradients are scaled, so that an infinite one now and then is nothing to worry about."""
+        return self.amp == 'fp16'
+
+    def scaler(self, update: str) -> torch.amp.GradScaler:
+        """The gradient scaler of one update, by its name; without effect unless :attr:`scales`."""
+        if update not in self._scalers:
+            self._scalers[update] = torch.amp.GradScaler(self.device.type, enabled=self.scales)
+        return self._scalers[update]
+
+    def backward(self, losses: Iterable[Tensor], update: str) -> None:
+        """Gradients of the sum of ``losses``, scaled where this precision does so."""
+        self.scaler(update).scale(torch.stack(list(losses)).sum()).backward()
+
+    def unscale(self, optimizers: Iterable[torch.optim.Optimizer], update: str) -> None:
+        """Bring the gradients back to their true size, to be clipped for example."""
+        if self.scales:
+            for optimizer in optimizers:
+                self.scaler(update).unscale_(optimizer)
+
+    def step(self, optimizers: Iterable[torch.optim.Optimizer], update: str) -> None:
+        """Step the optimizers; under ``fp16`` not those whose gradients overflowed, and halve the scale."""
+        if not self.scales:
+            for optimizer in optimizers:
+                optimizer.step()
+            return
+        for optimizer in optimizers:
+            self.scaler(update).step(optimizer)
+        self.scaler(update).update()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scalers' states by update; empty unless :attr:`scales`."""
+        return {name: scaler.state_dict() for name, scaler in self._scalers.items() if self.scales}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue with the scales of a saved state."""
+        for name, scales in state.items():
+            self.scaler(name).load_state_dict(scales)
