@@ -14,12 +14,14 @@ from cclgan_plugin.archs.norm import InstanceNorm
 class _PlainInstanceNorm(nn.Module):
     """:class:`InstanceNorm` without a choice by memory format and without a gradient of its own."""
 
-    def __init__(self, eps: float) -> None:
+    def __init__(self, eps: float, slope: float) -> None:
         super().__init__()
-        self.eps = eps
+        self.eps, self.slope = eps, slope
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.instance_norm(x, eps=self.eps)
+        y = F.instance_norm(x, eps=self.eps)
+        # Its negative values times the slope; 1 = no rectifier.
+        return y if self.slope == 1 else F.relu(y) if self.slope == 0 else F.leaky_relu(y, self.slope)
 
 
 class _Padded(nn.Module):
@@ -58,7 +60,7 @@ def exportable(network: nn.Module) -> nn.Module:
     for module in list(plain.modules()):
         for name, child in module.named_children():
             if isinstance(child, InstanceNorm):
-                setattr(module, name, _PlainInstanceNorm(child.eps))
+                setattr(module, name, _PlainInstanceNorm(child.eps, child.slope))
     multiple = getattr(network, 'size_multiple', None)
     if multiple is None:
         return plain

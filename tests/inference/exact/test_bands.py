@@ -42,6 +42,10 @@ def test_every_size_and_thickness(make_network, size, band):
     assert difference(make_network(), photo(*size), band=band) < 2e-5
 
 
+def test_one_change_for_all_colours(make_network):
+    assert difference(make_network(residual_channels=1), photo(61, 38), band=7) < 1e-5
+
+
 def test_tiles_without_the_statistics_of_the_whole_differ_widely(make_network):
     """The error that all this is about, so that the tests above would see it."""
     network, image = make_network(residual=False), photo(64, 64)
