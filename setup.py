@@ -8,9 +8,12 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r"__version__ = '([^']+)'", (HERE / 'cclgan_plugin' / '__init__.py').read_text()).group(1)
 
-TEST = ['pytest>=8', 'pytest-timeout>=2.3']
 # A package built on BasicSR, for the example options/contrastive_realesrgan_pairs.yml and its test.
 REALESRGAN = ['realesrgan>=0.3']
+EXPORT = ['onnx>=1.16', 'onnxscript>=0.3', 'onnxruntime>=1.18']
+VIDEO = ['av>=12']
+SPANDREL = ['spandrel>=0.4']
+TEST = ['pytest>=8', 'pytest-timeout>=2.3', *EXPORT, *VIDEO, *SPANDREL]
 
 setup(
     name='cclgan-plugin',
@@ -20,12 +23,13 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['cclgan_plugin', 'cclgan_plugin.*']),
-    package_data={'cclgan_plugin': ['py.typed']},
+    package_data={'cclgan_plugin': ['py.typed', 'zoo/models.yml', 'zoo/weights/*.safetensors']},
     # BasicSR 1.4.2 is a source distribution whose setup.py fails on Python 3.13 (KeyError: '__version__').
     python_requires='>=3.10, <3.13',
     install_requires=[
         'addict>=2.4',
         'basicsr>=1.4.2',
+        'filelock>=3.12',
         'huggingface_hub>=0.20',
         'lmdb>=1.4',
         'matplotlib>=3.7',
@@ -33,19 +37,35 @@ setup(
         'numpy>=1.24',
         'open_clip_torch>=2.24',
         'opencv-python>=4.8',
-        'pillow>=10',
+        'pillow>=10.1',
+        'platformdirs>=3',
+        'psutil>=5.9',
         'pydantic>=2.6',
         'pyyaml>=6',
+        'requests>=2.28',
         'safetensors>=0.4',
         'scikit-image>=0.21',
+        'tifffile>=2022.8.12',
         'torch>=2.4',
         'torchvision>=0.19',
         'tqdm>=4.65',
+        'urllib3>=2.1',
     ],
     extras_require={
+        'export': EXPORT,
+        'video': VIDEO,
+        'spandrel': SPANDREL,
         'test': TEST,
         'realesrgan': REALESRGAN,
-        'dev': [*TEST, 'ruff>=0.6', 'mypy>=1.11', 'types-PyYAML', 'pre-commit>=3'],
+        'dev': [
+            *TEST,
+            'ruff>=0.6',
+            'mypy>=1.11',
+            'types-PyYAML',
+            'types-psutil',
+            'types-requests',
+            'pre-commit>=3',
+        ],
     },
     entry_points={
         'console_scripts': ['basicsr = cclgan_plugin.cli.main:main'],

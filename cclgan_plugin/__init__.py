@@ -24,6 +24,9 @@ def load() -> None:
     mends.apply()
 
     from cclgan_plugin import archs, data, encoders, losses, models  # noqa: F401
+    from cclgan_plugin.zoo import address
+
+    address.register()
 
 
 def _is_command() -> bool:

@@ -36,6 +36,9 @@ COMMANDS = (
     Command('train', 'train a model', 'cclgan_plugin.cli.train', parses_alone=True),
     Command('test', 'run a trained model on images', 'cclgan_plugin.cli.test', parses_alone=True),
     Command('layers', "show a network's feature levels", 'cclgan_plugin.cli.layers', parses_alone=True),
+    Command('derain', 'take the rain out of pictures', 'cclgan_plugin.cli.derain', parses_alone=True),
+    Command('zoo', 'trained weights', 'cclgan_plugin.cli.zoo', parses_alone=True),
+    Command('export', 'write weights for other programs', 'cclgan_plugin.cli.export', parses_alone=False),
     Command('data', 'make training and test images', 'cclgan_plugin.cli.data', parses_alone=False),
 )
 
@@ -46,6 +49,7 @@ _EXAMPLES = """examples:
   basicsr data demo datasets/demo
   basicsr train -opt options/train_cclgan.yml
   basicsr test -opt options/test_cclgan.yml
+  basicsr derain photos -o derained
   basicsr train --help
 """
 

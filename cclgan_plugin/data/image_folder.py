@@ -39,11 +39,11 @@ def find_images(root: str, what: str = 'folder') -> list[str]:
         visited.add((status.st_dev, status.st_ino))
         for entry in _entries(here, what):
             name = folder + entry.name
-            if entry.is_dir():
+            if _is_folder(entry):
                 (links if entry.is_symlink() else folders).append(f'{name}/')
             elif not _is_image(name):
                 others[os.path.splitext(name)[1].lower() or 'no extension'] += 1
-            elif entry.is_file() or entry.is_symlink():  # a dangling link is named when it is read
+            elif entry.is_symlink() or entry.is_file():  # a dangling link is named when it is read
                 images.append(name)
     if not images:
         looked_for = ', '.join(IMAGE_EXTENSIONS)
@@ -84,6 +84,13 @@ def _entries(folder: str, what: str) -> list[os.DirEntry[str]]:
             return [entry for entry in entries if not entry.name.startswith('.')]
     except OSError as error:
         raise DataError(f'{what}: "{folder}" cannot be listed: {error.strerror}') from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _is_image(name: str) -> bool:

@@ -2,6 +2,7 @@
 file's name or the option's.
 
 In every release: ``BaseModel.load_network``; with torch before 2.6 it would also run code from the file.
+``.safetensors`` files are not read at all.
 May go when it says which file does not fit, and how.
 """
 
@@ -18,7 +19,7 @@ from cclgan_plugin.errors import WeightsError
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
 from cclgan_plugin.mends.saving import bare_name
-from cclgan_plugin.mends.trusted_load import load_data_only
+from cclgan_plugin.mends.trusted_load import BareWeights, load_data_only
 
 __all__ = ['apply', 'load_network', 'needed']
 
@@ -34,7 +35,7 @@ def load_network(
 
     Args:
         net: the network, wrapped or bare.
-        load_path: a checkpoint with the weights under ``param_key``.
+        load_path: a checkpoint with the weights under ``param_key``, or a ``.safetensors`` file.
         strict: every tensor must have its counterpart; else those that fit are loaded.
         param_key: ``params``, ``params_ema`` (falls back to ``params``), or None for a file of bare weights.
 
@@ -45,7 +46,7 @@ def load_network(
     name = net.__class__.__name__
     loaded = load_data_only(load_path)
     logger = get_root_logger()
-    if param_key is not None and isinstance(loaded, dict):
+    if param_key is not None and isinstance(loaded, dict) and not isinstance(loaded, BareWeights):
         if param_key not in loaded and 'params' in loaded:
             logger.info(f'{load_path} holds no {param_key}; params are used.')
             param_key = 'params'

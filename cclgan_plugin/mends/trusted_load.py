@@ -7,20 +7,48 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from cclgan_plugin.errors import WeightsError
 
+#: Who turns an address such as ``scheme://name`` into a local file, by what the address begins with.
+SCHEMES: dict[str, Callable[[str], Path]] = {}
+
+
+class BareWeights(dict[str, Tensor]):
+    """The tensors of a ``.safetensors`` file: weights by name, without BasicSR's entry ``params`` above."""
+
+
+def local_file(path: str | os.PathLike[str]) -> Path:
+    """The file that a path or an address of :data:`SCHEMES` stands for; an address may be downloaded."""
+    text = os.fspath(path)
+    for prefix, resolve in SCHEMES.items():
+        if text.startswith(prefix):
+            return resolve(text)
+    return Path(text)
+
 
 def load_data_only(path: str | os.PathLike[str]) -> Any:
-    """``torch.load`` onto the CPU, without ever running code from the file.
+    """Read a checkpoint onto the CPU, without ever running code from the file.
+
+    Args:
+        path: a file of ``torch.save`` or a ``.safetensors`` file, or an address of :data:`SCHEMES`.
+
+    Returns:
+        What was saved; :class:`BareWeights` of a ``.safetensors`` file.
 
     Raises:
         WeightsError: there is no such file, it is cut short, or it holds more than plain data.
     """
+    path = local_file(path)
     try:
+        if path.suffix == '.safetensors':
+            return _load_safetensors(path)
         return torch.load(path, map_location='cpu', weights_only=True)
     except FileNotFoundError as error:
         raise WeightsError(f'There is no file {path}.') from error
@@ -33,3 +61,10 @@ def load_data_only(path: str | os.PathLike[str]) -> Any:
         if isinstance(error, pickle.UnpicklingError):
             reason = 'it is no checkpoint, or holds more than tensors, numbers and text, which is not trusted'
         raise WeightsError(f'{path} cannot be read as a checkpoint: {reason}.') from error
+
+
+def _load_safetensors(path: Path) -> BareWeights:
+    from safetensors.torch import load_file
+
+    # A name that begins with an underscore is a note of the file's writer, not a weight of the network.
+    return BareWeights((name, tensor) for name, tensor in load_file(path).items() if not name.startswith('_'))

@@ -29,10 +29,21 @@ def check_weights(opt: dict[str, Any]) -> None:
         name = key.removeprefix(_PREFIX)
         if opt['path'].get('resume_state') and not Path(file).exists():
             continue
-        shapes = read_shapes(Path(file), opt['path'].get(f'param_key_{name}', 'params'), f'path.{key}')
+        shapes = read_shapes(
+            _local(file, f'path.{key}'), opt['path'].get(f'param_key_{name}', 'params'), f'path.{key}'
+        )
         network = opt.get(f'network_{name}')
         if network is not None:
             _compare(opt, name, shapes, opt['path'].get(f'strict_load_{name}', True), f'path.{key}: {file}')
+
+
+def _local(file: str, key: str) -> Path:
+    from cclgan_plugin.mends.trusted_load import local_file
+
+    try:
+        return local_file(file)
+    except WeightsError as error:
+        raise WeightsError(f'{key}: {error}') from error
 
 
 def read_shapes(file: Path, param_key: str | None, key: str) -> Shapes:
@@ -46,7 +57,7 @@ def read_shapes(file: Path, param_key: str | None, key: str) -> Shapes:
     Raises:
         WeightsError: there is no such file, or it is no checkpoint of a network.
     """
-    from cclgan_plugin.mends.trusted_load import load_data_only
+    from cclgan_plugin.mends.trusted_load import BareWeights, load_data_only
 
     if not file.is_file():
         near = (
@@ -65,7 +76,7 @@ def read_shapes(file: Path, param_key: str | None, key: str) -> Shapes:
             f'{key}: {file} is a training state (iteration {content["iter"]}), not the weights of a network; '
             'name it as path.resume_state, or name a file of models/ here'
         )
-    if param_key is not None and isinstance(content, dict):
+    if param_key is not None and isinstance(content, dict) and not isinstance(content, BareWeights):
         # BasicSR takes params where there is no params_ema.
         found = param_key if param_key in content else 'params'
         if found not in content:

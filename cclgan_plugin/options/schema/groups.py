@@ -34,7 +34,12 @@ PathOptions: type[Options] = create_model(
     **{
         f'{prefix}_{network}': (annotation, option(meaning, default))
         for prefix, annotation, meaning, default in (
-            ('pretrain_network', Text | None, 'a weights file (.pth) to start from, or to test', None),
+            (
+                'pretrain_network',
+                Text | None,
+                'weights to start from, or to test: .pth, .safetensors, cclgan://NAME',
+                None,
+            ),
             (
                 'param_key',
                 Text | None,

@@ -1,0 +1,113 @@
+"""``basicsr derain``: the rain out of pictures, folders, videos and pipes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+_EXAMPLES = """examples:
+  basicsr derain photo.jpg -o dry.jpg
+  basicsr derain photos -o derained --compare
+  basicsr derain 'photos/**/*.png' -o derained --model experiments/my_run/models/net_g_latest.pth
+  basicsr derain rainy -o derained --metrics clean
+  basicsr derain huge.tif -o derained --memory 2G
+  basicsr derain clip.mp4 -o dry.mp4
+  ffmpeg -i clip.mp4 -f rawvideo -pix_fmt rgb24 - | basicsr derain - -o - --frames 1280x720 | ...
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Add the command ``derain``."""
+    parser = subparsers.add_parser(
+        'derain',
+        help='take the rain out of pictures',
+        description='Take the rain out of pictures. Each result has the name, format, bit depth, alpha,\n'
+        'colour profile and EXIF data of its input, as far as the format can hold them. Results that\n'
+        'are there already are left alone: after an interruption, the same command goes on. A file\n'
+        'that cannot be used is named, the others are done, and the exit code is 1.',
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'inputs', metavar='INPUT', nargs='+', help='files, folders, patterns in quotes, videos; - for a pipe'
+    )
+    parser.add_argument('-o', '--out', required=True, metavar='OUT', help='folder; or file for a single file')
+    parser.add_argument(
+        '--model',
+        metavar='MODEL',
+        help="name of the Model Zoo, cclgan://NAME, or weights file; default: the zoo's",
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace results that are there')
+    parser.add_argument(
+        '--compare',
+        nargs='?',
+        const='',
+        metavar='DIR',
+        help='also write pictures of input and result side by side; default: OUT/compare',
+    )
+    parser.add_argument(
+        '--metrics', metavar='GT_DIR', help='measure PSNR and SSIM (Y) against pictures of the same names'
+    )
+    parser.add_argument('--niqe', action='store_true', help='measure NIQE, which needs no ground truth')
+    parser.add_argument(
+        '--memory', metavar='2G', help='use no more; large pictures are done in bands, with the same result'
+    )
+    parser.add_argument(
+        '--batch', type=int, metavar='N', help='pictures of a size at once; default: GPU 4, CPU 1'
+    )
+    parser.add_argument('--device', help='cpu, cuda, cuda:1, mps; default: a GPU where there is one')
+    parser.add_argument('--half', action='store_true', help='compute in 16 bits')
+    parser.add_argument('--compile', action='store_true', help='torch.compile: for many pictures of one size')
+    parser.add_argument('--frames', metavar='WxH', help='size of the raw RGB frames in a pipe')
+    parser.add_argument('--frames16', action='store_true', help='they have 16 bits for each colour (rgb48le)')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Derain; 0 = all done, 1 = all but some bad files."""
+    import torch
+
+    torch.set_grad_enabled(False)
+    if args.inputs == ['-'] or args.out == '-':
+        return _pipe(args)
+    from cclgan_plugin.inference.everything import derain_everything
+
+    done = derain_everything(
+        args.inputs,
+        args.out,
+        _derainer(args),
+        overwrite=args.overwrite,
+        compare=args.compare,
+        truth=args.metrics,
+        niqe=args.niqe,
+        batch=args.batch,
+    )
+    print(done.summary)
+    return 1 if done.bad else 0
+
+
+def _derainer(args: argparse.Namespace) -> Any:
+    """Made only when it is known that there is something to do."""
+    from cclgan_plugin.inference.derainer import Derainer
+
+    dtype = 'half' if args.half else None
+    return lambda: Derainer.from_pretrained(args.model, args.device, dtype, args.memory, args.compile)
+
+
+def _pipe(args: argparse.Namespace) -> int:
+    import re
+
+    from cclgan_plugin.errors import OptionError
+    from cclgan_plugin.inference.video import derain_frames
+
+    size = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', args.frames or '')
+    if args.inputs != ['-'] or args.out != '-' or not size:
+        raise OptionError(
+            'a pipe: expected "basicsr derain - -o - --frames WIDTHxHEIGHT" with raw RGB frames on the '
+            'standard input'
+        )
+    shape = int(size[1]), int(size[2])
+    count = derain_frames(_derainer(args)(), sys.stdin.buffer, sys.stdout.buffer, shape, args.frames16)
+    print(f'{count} frames', file=sys.stderr)
+    return 0

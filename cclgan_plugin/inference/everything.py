@@ -1,0 +1,134 @@
+"""One call of ``basicsr derain``: pictures and videos, progress, measures, an account of it all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tqdm import tqdm
+
+from cclgan_plugin.errors import OptionError, UserError
+from cclgan_plugin.inference.derainer import Derainer
+from cclgan_plugin.inference.jobs import Job, plan
+from cclgan_plugin.inference.measuring import Measurer, means, write_table
+from cclgan_plugin.inference.pictures import Outcome, derain_pictures
+from cclgan_plugin.inference.video import derain_video
+
+
+@dataclass
+class Done:
+    """What was done.
+
+    Attributes:
+        out: where the results are.
+        derained: files that were written.
+        skipped: results that were there already.
+        bad: files without a result.
+        table: what was measured, by picture.
+    """
+
+    out: str
+    derained: int = 0
+    skipped: int = 0
+    bad: int = 0
+    table: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """One line, and one with the means."""
+        parts = [f'{self.derained} derained']
+        parts += [f'{self.skipped} there already'] if self.skipped else []
+        parts += [f'{self.bad} left out'] if self.bad else []
+        line = f'{self.out}: {", ".join(parts)}'
+        if self.table:
+            values = ', '.join(f'{name} {value:.4f}' for name, value in means(self.table).items())
+            line += f'\nmean of {len(self.table)}: {values or "no figures"} (metrics.csv)'
+        return line
+
+
+def derain_everything(
+    inputs: Sequence[str],
+    out: str,
+    make_derainer: Callable[[], Derainer],
+    overwrite: bool = False,
+    compare: str | None = None,
+    truth: str | None = None,
+    niqe: bool = False,
+    batch: int | None = None,
+) -> Done:
+    """Derain files, folders, patterns and videos.
+
+    Args:
+        inputs: see :func:`~cclgan_plugin.inference.jobs.plan`.
+        out: a folder, or a file for one single file.
+        make_derainer: called once it is clear that the inputs exist and something is left to do.
+        overwrite: replace results that are there.
+        compare: folder for side-by-side pictures; empty = ``compare`` in the output folder; None = none.
+        truth: folder with the truth of the pictures, to measure PSNR and SSIM.
+        niqe: measure NIQE.
+        batch: pictures of the same size at once; None = 4 on a GPU, 1 on a CPU.
+
+    Raises:
+        DataError: an input does not exist, or results would replace inputs.
+        OptionError: ``batch`` is below 1.
+        WeightsError: the network cannot be had.
+    """
+    if batch is not None and batch < 1:
+        raise OptionError(f'--batch {batch}: expected at least 1')
+    jobs = plan(inputs, out)
+    measurer = Measurer(truth, niqe) if truth is not None or niqe else None
+    done = Done(out)
+    folder = (
+        out if os.path.isdir(out) or len(jobs) != 1 or jobs[0].out != out else os.path.dirname(out) or '.'
+    )
+    side_by_side = os.path.join(folder, 'compare') if compare == '' else compare
+    pictures, videos = [j for j in jobs if not j.is_video], [j for j in jobs if j.is_video]
+    # A run that has nothing to do loads nothing.
+    derainer = make_derainer() if any(overwrite or not os.path.exists(job.out) for job in jobs) else None
+    if batch is None:
+        batch = 4 if derainer is not None and derainer.device.type == 'cuda' else 1
+    # disable=None: a bar on a terminal only
+    with tqdm(total=len(jobs), unit='file', disable=None) as bar:
+        outcomes = derain_pictures(derainer, pictures, overwrite, batch, side_by_side, measurer)
+        for outcome in outcomes:
+            bar.update()
+            _count(done, outcome)
+        for outcome in _videos(derainer, videos, overwrite):
+            bar.update()
+            _count(done, outcome)
+    if done.table:
+        write_table(os.path.join(folder, 'metrics.csv'), done.table)
+    return done
+
+
+def _videos(derainer: Derainer | None, jobs: Sequence[Job], overwrite: bool) -> Iterator[Outcome]:
+    for job in jobs:
+        if derainer is None or (os.path.exists(job.out) and not overwrite):
+            yield Outcome(job, skipped=True)
+            continue
+        with tqdm(desc=os.path.basename(job.source), unit='frame', disable=None, leave=False) as bar:
+
+            def tell(count: int, total: int, bar: tqdm = bar) -> None:
+                bar.total = total or None
+                bar.update()
+
+            try:
+                derain_video(derainer, job.source, job.out, tell)
+            except UserError as error:
+                yield Outcome(job, error)
+                continue
+        yield Outcome(job)
+
+
+def _count(done: Done, outcome: Outcome) -> None:
+    if outcome.error is not None:
+        done.bad += 1
+        tqdm.write(f'left out: {outcome.error}', file=sys.stderr)
+    elif outcome.skipped:
+        done.skipped += 1
+    else:
+        done.derained += 1
+    if outcome.values is not None:
+        done.table[outcome.job.name] = outcome.values

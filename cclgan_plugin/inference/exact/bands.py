@@ -1,0 +1,258 @@
+"""A network applied to an image in bands, with the statistics of the whole image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cclgan_plugin.errors import UserError
+from cclgan_plugin.inference.exact.keeping import Keeper
+from cclgan_plugin.inference.exact.needs import Route, peak_bytes, ranges, route_to, work
+from cclgan_plugin.inference.exact.rules import Piece, rule_for
+from cclgan_plugin.inference.exact.statistics import (
+    Moments,
+    apply_norm,
+    apply_stored_norm,
+    is_stored_norm,
+    norm_of,
+    reduction,
+    scale_and_shift,
+)
+from cclgan_plugin.inference.exact.stores import MemoryStore
+from cclgan_plugin.inference.exact.trace import Operation, TileError, put_in, trace
+
+
+class MemoryLimitError(UserError):
+    """An image cannot be processed within the memory that was allowed."""
+
+
+#: Called after each band with the bands done and those of all passes, as far as they are known.
+Progress = Callable[[int, int], None]
+
+
+def whole_image_bytes(
+    network: nn.Module, shape: tuple[int, ...], device: torch.device, dtype: torch.dtype
+) -> int:
+    """An estimate of the memory that ``network(image)`` takes, beside the image itself."""
+    operations = trace(network, shape, device, dtype)
+    kept = {0}
+    route = route_to(operations, operations[-1], kept)
+    # The generator holds its feature levels to the end; and convolutions need working memory of their own.
+    return int(1.5 * peak_bytes(route, operations, 0, shape[2], kept, 2))
+
+
+def run_in_bands(
+    network: nn.Module,
+    image: Tensor,
+    budget: int,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | None = None,
+    folder: str | None = None,
+    band: int | None = None,
+    recompute_only: bool = False,
+    progress: Progress | None = None,
+) -> Tensor:
+    """``network(image)`` in bands.
+
+    Args:
+        network: maps ``(1, 3, H, W)`` in [0, 1] to the same.
+        image: ``(1, 3, H, W)`` float32 in main memory.
+        budget: bytes to use beside the image and the result: for kept maps and for computing a band.
+        dtype: what autocast works in; float32 for none.
+        device: of the network; by default the CPU.
+        folder: for temporary files.
+        band: rows of a band, for tests; by default as many as the budget allows.
+        recompute_only: keep only what has to be kept.
+        progress: is told after every band.
+
+    Returns:
+        ``(1, 3, H, W)`` float32 in main memory.
+
+    Raises:
+        TileError: the network holds an operation that cannot be done in bands.
+        MemoryLimitError: not even the thinnest bands fit into the budget.
+    """
+    # Bands across the longer side have the shorter rows.
+    axis = 2 if image.shape[2] >= image.shape[3] else 3
+    device = device or torch.device('cpu')
+    operations = trace(network, tuple(image.shape), device, dtype)
+    keeper = Keeper(budget * 2 // 3, axis, folder, recompute_only)
+    run = _Run(operations, image, keeper, device, budget // 3, band, axis, progress)
+    with torch.inference_mode():
+        try:
+            return run.all()
+        finally:
+            keeper.close()
+
+
+class _Run:
+    def __init__(
+        self,
+        operations: list[Operation],
+        image: Tensor,
+        keeper: Keeper,
+        device: torch.device,
+        working: int,
+        band: int | None,
+        axis: int,
+        progress: Progress | None,
+    ) -> None:
+        self.operations, self.keeper, self.device = operations, keeper, device
+        self.working, self.band, self.axis, self.progress = working, band, axis, progress
+        keeper.stores[0] = MemoryStore(tuple(image.shape), image.dtype, axis, image)
+        #: Results that are not spatial, and for each norm what it subtracts and multiplies.
+        self.small: dict[int, Any] = {}
+        self.consumers = _consumers(operations)
+        self.passes = [op for op in operations if self._gathers(op) or self._forks(op)]
+
+    def _gathers(self, op: Operation) -> bool:
+        return norm_of(op) is not None or (
+            not op.spatial and any(self.operations[i].spatial for i in op.inputs)
+        )
+
+    def _forks(self, op: Operation) -> bool:
+        return op.spatial and len(self.consumers[op.index]) > 1 and op.function is not None
+
+    def all(self) -> Tensor:
+        for number, op in enumerate(self.passes):
+            if self._gathers(op):
+                self._gather(op, number)
+            if self._forks(op):
+                self._keep(op, number)
+            self._forget(number + 1)
+        last = self.operations[-1]
+        result = torch.empty(last.shape, dtype=torch.float32)
+        for start, stop, values in self._bands(last, len(self.passes)):
+            result.narrow(self.axis, start, stop - start).copy_(values)
+        return result
+
+    def _gather(self, op: Operation, number: int) -> None:
+        """A pass for the statistics of the map that ``op`` reads, which is kept if that pays."""
+        (source,) = (self.operations[i] for i in op.inputs if self.operations[i].spatial)
+        moments, store = Moments(), None
+        if source.index not in self.keeper.stores:
+            route = self._route(source)
+            store = self.keeper.place(source, work(route, self.keeper.stores), 2, must=False)
+        for start, _, values in self._bands(source, number, fresh=store is not None):
+            moments.add(values)
+            if store is not None:
+                store.write(start, values)
+        norm = norm_of(op)
+        self.small[op.index] = scale_and_shift(norm, moments) if norm else reduction(op, moments)
+
+    def _keep(self, op: Operation, number: int) -> None:
+        """A pass that keeps a map that several operations read, if that pays or lets go of others."""
+        if op.index in self.keeper.stores:
+            return
+        route = self._route(op)
+        read = [i for i in self._reached(number + 1, {}) if i in self.keeper.stores]
+        after = self._reached(number + 1, {op.index: None})
+        freed = sum(self.operations[i].bytes for i in read if i not in after and i != 0)
+        must = freed >= op.bytes
+        store = self.keeper.place(op, work(route, self.keeper.stores), 2, must)
+        if store is None:
+            return
+        for start, _, values in self._bands(op, number, fresh=True):
+            store.write(start, values)
+
+    def _forget(self, number: int) -> None:
+        self.keeper.keep_only(self._reached(number, {}))
+
+    def _reached(self, number: int, also: dict[int, None]) -> set[int]:
+        """The kept maps that the passes from ``number`` on read, if ``also`` were kept too."""
+        kept = self.keeper.stores.keys() | also.keys()
+        reached: set[int] = set()
+        for target in [*self.passes[number:], self.operations[-1]]:
+            reached |= {op.index for op in route_to(self.operations, target, kept).operations} & kept
+        return reached
+
+    def _route(self, target: Operation) -> Route:
+        return route_to(self.operations, target, self.keeper.stores)
+
+    def _bands(self, target: Operation, number: int, fresh: bool = False) -> Any:
+        """Compute ``target`` band by band.
+
+        Args:
+            target: what to compute.
+            number: of the pass.
+            fresh: its store is being filled, and cannot be read yet.
+        """
+        kept = self.keeper.stores.keys() - ({target.index} if fresh else set())
+        route = route_to(self.operations, target, kept)
+        length = target.shape[self.axis]
+        step = self.band or self._band_length(route, kept)
+        for start in range(0, length, step):
+            stop = min(length, start + step)
+            yield start, stop, self._compute(route, start, stop, kept)
+            if self.progress:
+                done = number * length + stop
+                self.progress(done, (len(self.passes) + 1) * length)
+
+    def _band_length(self, route: Route, kept: Any) -> int:
+        length = route.target.shape[self.axis]
+        step = length
+        while True:
+            start = min(length // 2, length - min(step, length))
+            peak = peak_bytes(route, self.operations, start, min(length, start + step), kept, self.axis)
+            if peak <= self.working:
+                return step
+            if step == 1:
+                raise MemoryLimitError(
+                    f'an image whose shorter side has {min(self.operations[0].shape[2:])} pixels needs about '
+                    f'{3 * peak / 2**20:.0f} MiB of working memory with this network, '
+                    f'{3 * self.working / 2**20:.0f} MiB are left of the limit; raise --memory'
+                )
+            step = max(1, step // 2)
+
+    def _compute(self, route: Route, start: int, stop: int, kept: Any) -> Tensor:
+        needed = ranges(route, self.operations, start, stop, kept, self.axis)
+        values: dict[int, Tensor] = {}
+        for op in route.operations:
+            if op.index in kept:
+                values[op.index] = self.keeper.stores[op.index].read(*needed[op.index]).to(self.device)
+            else:
+                values[op.index] = self._one(op, needed, values)
+            for i in [i for i in values if route.last_use.get(i, op.index + 1) <= op.index]:
+                if i != route.target.index:
+                    del values[i]
+        return values[route.target.index]
+
+    def _one(self, op: Operation, needed: dict[int, tuple[int, int]], values: dict[int, Tensor]) -> Tensor:
+        start, stop = needed[op.index]
+        results: dict[int, Any] = {}
+        for i in op.inputs:
+            if self.operations[i].spatial:
+                results[i] = Piece(values[i], needed[i][0], self.operations[i].shape[self.axis])
+            else:
+                results[i] = self._small(self.operations[i])
+        norm = norm_of(op)
+        if norm is not None:
+            return apply_norm(norm, self.small[op.index], _only(results).cut(start, stop, self.axis))
+        if is_stored_norm(op):
+            return apply_stored_norm(op, _only(results).cut(start, stop, self.axis))
+        return rule_for(op).compute(op, start, stop, results, self.axis)
+
+    def _small(self, op: Operation) -> Any:
+        """A result that is not spatial, from statistics gathered before."""
+        if op.index not in self.small:
+            if any(self.operations[i].spatial for i in op.inputs) or op.function is None:
+                raise TileError(f'exact tiles do not know the operation "{op.name}" of the network')
+            inputs = {i: self._small(self.operations[i]) for i in op.inputs}
+            self.small[op.index] = op.function(*put_in(op.args, inputs), **put_in(op.kwargs, inputs))
+        return self.small[op.index]
+
+
+def _only(results: dict[int, Any]) -> Piece:
+    (piece,) = (result for result in results.values() if isinstance(result, Piece))
+    return piece
+
+
+def _consumers(operations: Sequence[Operation]) -> list[set[int]]:
+    found: list[set[int]] = [set() for _ in operations]
+    for op in operations:
+        for i in op.inputs:
+            found[i].add(op.index)
+    return found

@@ -1,0 +1,124 @@
+"""Which files become which: inputs as the user names them, outputs where they will lie."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS, find_images
+from cclgan_plugin.errors import DataError, did_you_mean
+
+VIDEO_EXTENSIONS = ('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.ts', '.mts')
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file.
+
+    Attributes:
+        source: what to read.
+        out: what to write.
+        name: path of ``out`` below the output folder, with ``/``; names the picture in tables.
+    """
+
+    source: str
+    out: str
+    name: str
+
+    @property
+    def is_video(self) -> bool:
+        return os.path.splitext(self.source)[1].lower() in VIDEO_EXTENSIONS
+
+
+def plan(inputs: Sequence[str], out: str) -> list[Job]:
+    """Every file to be derained, in order.
+
+    A folder's tree is kept below ``out``, as is that of a pattern below its fixed part; single files go to
+    the top of ``out``. One single file may become the file ``out``, if that has the extension of an image or
+    video.
+
+    Args:
+        inputs: files, folders, and patterns such as ``photos/**/*.png``.
+        out: a folder, or a file for one single file.
+
+    Raises:
+        DataError: an input does not exist or holds nothing, two would become the same file, or an output is
+            an input.
+    """
+    found: list[tuple[str, str]] = []
+    for given in inputs:
+        found += _expand(given, out)
+    one_file = len(inputs) == 1 and os.path.isfile(inputs[0])
+    if one_file and not os.path.isdir(out) and _extension(out) in (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS):
+        jobs = [Job(found[0][0], out, os.path.basename(out))]
+    else:
+        if os.path.lexists(out) and not os.path.isdir(out):
+            raise DataError(f'-o: "{out}" is a file, a folder was expected for several pictures')
+        jobs = [Job(source, os.path.join(out, name), name) for source, name in found]
+    _check_apart(jobs)
+    return jobs
+
+
+def _expand(given: str, out: str) -> list[tuple[str, str]]:
+    """Files behind one input, each with its name below the output folder."""
+    if os.path.isdir(given):
+        inside = os.path.join(os.path.realpath(out), '')
+        names = find_images(given, 'INPUT') if _has_images(given) else []
+        names = sorted({*names, *_videos(given)})
+        files = [(os.path.join(given, name), name) for name in names]
+        # Results of an earlier run, where the output folder lies in the input folder.
+        found = [f for f in files if not os.path.realpath(f[0]).startswith(inside)]
+        if not found and not os.path.realpath(given).startswith(inside[:-1]):
+            raise DataError(f'INPUT: no picture or video in "{given}" besides what lies in "{out}"')
+        return found or files
+    if os.path.lexists(given):
+        return [(given, os.path.basename(given))]
+    if glob.has_magic(given):
+        matches = sorted(path for path in glob.glob(given, recursive=True) if os.path.isfile(path))
+        if not matches:
+            raise DataError(f'INPUT: nothing matches "{given}" (the current folder is "{os.getcwd()}")')
+        fixed = given
+        while glob.has_magic(fixed):
+            fixed = os.path.dirname(fixed)
+        return [(path, os.path.relpath(path, fixed or '.').replace(os.sep, '/')) for path in matches]
+    folder = os.path.dirname(given) or '.'
+    near = did_you_mean(os.path.basename(given), os.listdir(folder)) if os.path.isdir(folder) else ''
+    raise DataError(f'INPUT: there is no file or folder "{given}".{near}')
+
+
+def _has_images(folder: str) -> bool:
+    """Whether to ask for images at all: a folder of videos is no error."""
+    return not _videos(folder) or any(
+        _extension(name) in IMAGE_EXTENSIONS for _, _, names in os.walk(folder) for name in names
+    )
+
+
+def _videos(folder: str) -> list[str]:
+    return [
+        os.path.relpath(os.path.join(here, name), folder).replace(os.sep, '/')
+        for here, _, names in os.walk(folder)
+        for name in names
+        if _extension(name) in VIDEO_EXTENSIONS and not name.startswith('.')
+    ]
+
+
+def _check_apart(jobs: Sequence[Job]) -> None:
+    sources = {os.path.realpath(job.source): job.source for job in jobs}
+    taken: dict[str, str] = {}
+    for job in jobs:
+        place = os.path.realpath(job.out)
+        if place in sources:
+            raise DataError(
+                f'{job.source}: the result would take the place of the picture itself or of another input '
+                f'({job.out}); choose another -o'
+            )
+        # Many disks do not tell capital letters from small ones.
+        other = taken.setdefault(place.lower(), job.source)
+        if other != job.source:
+            raise DataError(f'{other} and {job.source} would both become {job.out}; derain them one by one')
+
+
+def _extension(name: str) -> str:
+    return os.path.splitext(name)[1].lower()

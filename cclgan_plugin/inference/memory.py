@@ -1,0 +1,70 @@
+"""How much memory there is, and how users write amounts of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import psutil
+import torch
+
+from cclgan_plugin.errors import OptionError
+
+_UNITS = {'': 1, 'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
+_AMOUNT = re.compile(r'(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?', re.IGNORECASE)
+
+#: What convolutions and the allocator take beside the tensors: 100 MiB were measured on two threads.
+_UNSEEN = 160 * 2**20
+
+#: Without a limit of the user's, this part of what is free is used.
+_SHARE = 0.8
+
+
+def parse_memory(text: str | int) -> int:
+    """Bytes of an amount such as ``2G``, ``1.5GiB`` or ``800M``; units are powers of 1024.
+
+    Raises:
+        OptionError: no such amount.
+    """
+    if isinstance(text, int):
+        return text
+    found = _AMOUNT.fullmatch(text.strip())
+    amount = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
+    if amount <= 0:
+        raise OptionError(f'memory "{text}": expected an amount such as 800M, 2G or 1.5G')
+    return amount
+
+
+def budget(limit: int | None, device: torch.device) -> int:
+    """Bytes that an image may take.
+
+    Args:
+        limit: for the whole process on the CPU, or of the card's memory on a GPU; None = what is free.
+        device: that computes.
+
+    Returns:
+        What is left of the limit; perhaps nothing, or less.
+    """
+    if device.type == 'cuda':
+        free, _ = torch.cuda.mem_get_info(device)
+        # What torch holds back for reuse is free for us.
+        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        allowed = free if limit is None else limit - torch.cuda.memory_allocated(device)
+        return min(allowed, int(free * 0.9))
+    if limit is None:
+        return int(_available() * _SHARE)
+    return limit - psutil.Process().memory_info().rss - _UNSEEN
+
+
+def _available() -> int:
+    available = int(psutil.virtual_memory().available)
+    # In a container the kernel counts the memory of the whole machine as available.
+    allowed, used = (_number(Path('/sys/fs/cgroup') / name) for name in ('memory.max', 'memory.current'))
+    return available if allowed is None or used is None else max(0, min(available, allowed - used))
+
+
+def _number(file: Path) -> int | None:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):  # no such group, or "max"
+        return None

@@ -1,0 +1,233 @@
+"""Image files with all that belongs to them: bit depth, alpha, colour profile and EXIF survive deraining."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from cclgan_plugin.data.decode import decode_image
+from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.data.sources import read_bytes
+from cclgan_plugin.errors import DataError
+from cclgan_plugin.inference.pixels import LUMA
+
+_JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
+_TIFF = ('.tif', '.tiff')
+_WITH_ALPHA = ('.png', '.webp', *_TIFF)
+_ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
+#: Of a TIFF file's tags, those that speak of the picture; the others say how the file is laid out.
+_DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture out of a file.
+
+    Attributes:
+        pixels: ``(H, W, 3)`` RGB, uint8 or uint16, upright.
+        alpha: ``(H, W)`` of the same type, or None.
+        grey: the file has no colours.
+        icc: colour profile, or None.
+        exif: metadata without the orientation, which has been applied; or None.
+        dpi: pixels per inch, or None.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    grey: bool
+    icc: bytes | None
+    exif: bytes | None
+    dpi: tuple[float, float] | None
+
+
+def read_picture(path: str) -> Picture:
+    """Read an image file; its content decides how, not its name.
+
+    Raises:
+        ImageError: it is missing, unreadable, truncated, damaged, no image, or an animation.
+    """
+    data = read_bytes(path)
+    pixels = decode_image(data, path)
+    try:
+        with Image.open(io.BytesIO(data)) as header:
+            frames = getattr(header, 'n_frames', 1)
+            if frames > 1 and header.format in ('PNG', 'WEBP', 'TIFF'):
+                raise ImageError(
+                    f'{path}: it holds {frames} frames or pages; give them one by one, or as a video'
+                )
+            mode, info = header.mode, dict(header.info)
+            transparent = header.has_transparency_data
+            exif = _exif(header)
+            alpha = _alpha(data, header, pixels) if transparent else None
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's plugins raise many kinds
+        raise ImageError(f'{path}: its metadata are damaged ({error})') from error
+    # A profile of four inks says nothing about the red, green and blue that the picture has become.
+    icc = None if mode == 'CMYK' else info.get('icc_profile')
+    grey = mode in ('1', 'L', 'LA', 'La') or mode.startswith('I;16')
+    return Picture(pixels, alpha, grey, icc or None, exif, info.get('dpi'))
+
+
+def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> bytes:
+    """Encode derained pixels as a file like that of ``picture``, as far as the format can hold it.
+
+    PNG, TIFF, BMP and WebP are lossless; JPEG has quality 95 and full colour resolution. Where the format has
+    no 16 bits, 8 are written; where it has no alpha, it is left out.
+
+    Args:
+        pixels: ``(H, W, 3)``, of the type of ``picture.pixels``.
+        picture: what was read.
+        extension: of the file to write, such as ``.png``.
+
+    Raises:
+        DataError: the format cannot hold it, e.g. it is too large for WebP or JPEG.
+    """
+    extension = extension.lower()
+    alpha = picture.alpha if extension in _WITH_ALPHA else None
+    if picture.grey:
+        pixels = np.rint(pixels @ np.array(LUMA)).astype(pixels.dtype)
+    if pixels.dtype == np.uint16 and extension not in ('.png', *_TIFF):
+        pixels, alpha = _eight_bits(pixels), None if alpha is None else _eight_bits(alpha)
+    try:
+        if pixels.dtype == np.uint16:
+            encode = _png16 if extension == '.png' else _tiff16
+            return encode(_with_alpha(pixels, alpha), picture)
+        return _eight_bit_file(_with_alpha(pixels, alpha), picture, extension)
+    except (OSError, ValueError, cv2.error, struct.error) as error:
+        height, width = pixels.shape[:2]
+        raise DataError(f'a picture of {width}x{height} cannot be written as {extension}: {error}') from error
+
+
+def _exif(image: Image.Image) -> bytes | None:
+    found, kept = image.getexif(), Image.Exif()
+    for tag, value in found.items():
+        if tag not in (_ORIENTATION, _EXIF_IFD, _GPS_IFD) and (image.format != 'TIFF' or tag in _DESCRIPTIVE):
+            kept[tag] = value
+    for ifd in (_EXIF_IFD, _GPS_IFD):
+        inner = found.get_ifd(ifd)
+        if inner:
+            kept.get_ifd(ifd).update(inner)
+            kept[ifd] = kept.get_ifd(ifd)
+    return kept.tobytes() if len(kept) else None
+
+
+def _alpha(data: bytes, header: Image.Image, pixels: np.ndarray) -> np.ndarray | None:
+    if pixels.dtype == np.uint8:
+        return np.asarray(ImageOps.exif_transpose(header).convert('RGBA'))[..., 3]
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if found is None or found.ndim != 3 or found.shape[2] != 4:
+        return None
+    # OpenCV does not turn pictures that it reads unchanged.
+    alpha = _turned(found[..., 3], header.getexif().get(_ORIENTATION, 1))
+    return alpha if alpha.shape == pixels.shape[:2] else None
+
+
+def _turned(plane: np.ndarray, orientation: int) -> np.ndarray:
+    """A plane made upright: EXIF's eight orientations."""
+    if orientation in (5, 6, 7, 8):
+        plane = plane.T
+    across, down = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
+    return plane[:: -1 if down else 1, :: -1 if across else 1]
+
+
+def _with_alpha(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    if alpha is None:
+        return pixels
+    return np.dstack([pixels, alpha])
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _eight_bit_file(pixels: np.ndarray, picture: Picture, extension: str) -> bytes:
+    mode = None if pixels.ndim == 2 or pixels.shape[2] != 2 else 'LA'
+    image = Image.fromarray(np.ascontiguousarray(pixels), mode) if mode is None else _grey_alpha(pixels)
+    settings: dict[str, Any] = {'icc_profile': picture.icc, 'exif': picture.exif, 'dpi': picture.dpi}
+    if extension in _JPEG:
+        kind = 'JPEG'
+        settings |= {'quality': 95, 'subsampling': 0}
+    elif extension == '.png':
+        kind = 'PNG'
+        settings |= {'compress_level': 3}
+    elif extension == '.webp':
+        kind = 'WEBP'
+        settings |= {'lossless': True, 'exact': True, 'method': 2}
+    elif extension in _TIFF:
+        kind = 'TIFF'
+        # Compressed, Pillow leaves out the inner parts of EXIF.
+        settings |= {'compression': 'raw' if picture.exif else 'tiff_deflate'}
+    else:
+        kind = 'BMP'
+        settings = {'dpi': picture.dpi}
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **{key: value for key, value in settings.items() if value is not None})
+    return buffer.getvalue()
+
+
+def _grey_alpha(pixels: np.ndarray) -> Image.Image:
+    image = Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
+    image.putalpha(Image.fromarray(np.ascontiguousarray(pixels[..., 1])))
+    return image
+
+
+def _png16(pixels: np.ndarray, picture: Picture) -> bytes:
+    if pixels.ndim == 3:
+        if pixels.shape[2] == 2:
+            # OpenCV writes no grey with alpha.
+            pixels = np.dstack([pixels[..., :1]] * 3 + [pixels[..., 1:]])
+        order = [2, 1, 0, 3][: pixels.shape[2]]
+        pixels = pixels[..., order]
+    done, data = cv2.imencode('.png', np.ascontiguousarray(pixels))
+    if not done:
+        raise ValueError('OpenCV refuses')
+    content = data.tobytes()
+    # Pillow has no 16-bit colours, OpenCV no profiles: the chunks are put behind the header (8 + 25 bytes).
+    chunks = b''
+    if picture.icc:
+        chunks += _chunk(b'iCCP', b'ICC Profile\0\0' + zlib.compress(picture.icc))
+    if picture.exif:
+        chunks += _chunk(b'eXIf', picture.exif.removeprefix(b'Exif\0\0'))
+    return content[:33] + chunks + content[33:]
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+
+
+def _tiff16(pixels: np.ndarray, picture: Picture) -> bytes:
+    import tifffile
+
+    tags = []
+    if picture.exif:
+        found = Image.Exif()
+        found.load(picture.exif)
+        tags = [
+            (tag, 2, 0, str(found[tag]), True)
+            for tag in _DESCRIPTIVE
+            if tag in found and tag not in (270, 305)
+        ]
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        np.ascontiguousarray(pixels),
+        photometric='minisblack' if channels < 3 else 'rgb',
+        planarconfig='contig' if channels > 1 else None,
+        extrasamples=['unassalpha'] if channels in (2, 4) else None,
+        iccprofile=picture.icc,
+        resolution=picture.dpi,
+        resolutionunit='inch' if picture.dpi else None,
+        compression='zlib',
+        metadata=None,
+        extratags=tags,
+    )
+    return buffer.getvalue()

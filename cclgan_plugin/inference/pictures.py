@@ -1,0 +1,157 @@
+"""Many pictures through one network: reading, computing and writing at the same time."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from cclgan_plugin.data.image_file import write_whole
+from cclgan_plugin.errors import UserError
+from cclgan_plugin.inference.comparison import side_by_side
+from cclgan_plugin.inference.derainer import Derainer
+from cclgan_plugin.inference.jobs import Job
+from cclgan_plugin.inference.measuring import Measurer
+from cclgan_plugin.inference.picture_file import Picture, encode_picture, read_picture
+from cclgan_plugin.inference.pixels import to_network
+
+#: Pictures that are read ahead and that wait for being written; one of each where they are larger than this.
+_AHEAD, _LARGE = 4, 4_000_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file.
+
+    Attributes:
+        job: the file.
+        error: why there is no result, or None.
+        skipped: the result was there already.
+        values: what was measured, by name.
+    """
+
+    job: Job
+    error: UserError | None = None
+    skipped: bool = False
+    values: dict[str, float] | None = None
+
+
+def derain_pictures(
+    derainer: Derainer | None,
+    jobs: Sequence[Job],
+    overwrite: bool = False,
+    batch: int = 1,
+    compare: str | None = None,
+    measurer: Measurer | None = None,
+) -> Iterator[Outcome]:
+    """Derain files one after the other; a bad one is reported and does not end the work.
+
+    Args:
+        derainer: with the network; None where all results are there already.
+        jobs: image files.
+        overwrite: replace results that are there; else they are skipped.
+        batch: pictures of the same size, in a row, that go through the network together.
+        compare: a folder for pictures that show input and result side by side.
+        measurer: measures each result, those that were there already too.
+
+    Yields:
+        One outcome for each job, roughly in their order.
+    """
+    with ThreadPoolExecutor(2, 'read') as readers, ThreadPoolExecutor(2, 'write') as writers:
+        work = _Work(derainer, batch, compare, measurer, readers, writers)
+        try:
+            yield from work.outcomes(jobs, overwrite)
+        finally:
+            # After an interruption nobody waits for what has not begun.
+            readers.shutdown(wait=False, cancel_futures=True)
+            writers.shutdown(wait=True, cancel_futures=True)
+
+
+class _Work:
+    def __init__(
+        self,
+        derainer: Derainer | None,
+        batch: int,
+        compare: str | None,
+        measurer: Measurer | None,
+        readers: ThreadPoolExecutor,
+        writers: ThreadPoolExecutor,
+    ) -> None:
+        self.derainer, self.batch, self.compare, self.measurer = derainer, batch, compare, measurer
+        self.readers, self.writers = readers, writers
+        self.reading: deque[tuple[Job, Future[Picture]]] = deque()
+        self.writing: deque[Future[Outcome]] = deque()
+        self.ahead = _AHEAD
+
+    def outcomes(self, jobs: Sequence[Job], overwrite: bool) -> Iterator[Outcome]:
+        waiting = deque(jobs)
+        together: list[tuple[Job, Picture]] = []
+        while waiting or self.reading:
+            while waiting and len(self.reading) < self.ahead:
+                job = waiting.popleft()
+                if self.derainer is None or (os.path.exists(job.out) and not overwrite):
+                    self.writing.append(self.writers.submit(self._measure, Outcome(job, skipped=True)))
+                else:
+                    self.reading.append((job, self.readers.submit(read_picture, job.source)))
+            if self.reading:
+                job, reading = self.reading.popleft()
+                try:
+                    picture = reading.result()
+                except UserError as error:
+                    yield Outcome(job, error)
+                else:
+                    self.ahead = _AHEAD if picture.pixels[..., 0].size < _LARGE else 1
+                    if together and together[0][1].pixels.shape != picture.pixels.shape:
+                        yield from self._compute(together)
+                        together = []
+                    together.append((job, picture))
+                    if len(together) == self.batch:
+                        yield from self._compute(together)
+                        together = []
+            yield from self._written(self.ahead)
+        if together:
+            yield from self._compute(together)
+        yield from self._written(0)
+
+    def _compute(self, together: list[tuple[Job, Picture]]) -> Iterator[Outcome]:
+        assert self.derainer is not None
+        tensors, backs = zip(*(to_network(picture.pixels) for _, picture in together), strict=True)
+        try:
+            derained = self.derainer.derain(torch.cat(tensors))
+        except UserError as error:
+            for job, _ in together:
+                yield Outcome(job, type(error)(f'{job.source}: {error}'))
+            return
+        for (job, picture), back, y in zip(together, backs, derained, strict=True):
+            pixels = back(y[None])
+            self.writing.append(self.writers.submit(self._write, job, picture, pixels))
+
+    def _write(self, job: Job, picture: Picture, pixels: np.ndarray) -> Outcome:
+        try:
+            data = encode_picture(pixels, picture, os.path.splitext(job.out)[1])
+            write_whole(job.out, data)
+            if self.compare:
+                shown = side_by_side(picture.pixels, pixels)
+                write_whole(os.path.join(self.compare, os.path.splitext(job.name)[0] + '.jpg'), shown)
+        except UserError as error:
+            message = str(error)
+            return Outcome(job, error if job.out in message else type(error)(f'{job.source}: {message}'))
+        return self._measure(Outcome(job))
+
+    def _measure(self, outcome: Outcome) -> Outcome:
+        if self.measurer is None:
+            return outcome
+        try:
+            return replace(outcome, values=self.measurer.measure(outcome.job.name, outcome.job.out))
+        except UserError as error:
+            return replace(outcome, error=error)
+
+    def _written(self, left: int) -> Iterator[Outcome]:
+        """Outcomes of pictures that are written, waiting until at most ``left`` are not."""
+        while self.writing and (len(self.writing) > left or self.writing[0].done()):
+            yield self.writing.popleft().result()

@@ -1,0 +1,66 @@
+"""What ``basicsr zoo`` prints: lines of text, and whether all is well."""
+
+from __future__ import annotations
+
+from cclgan_plugin.zoo.cache import is_right, place_of
+from cclgan_plugin.zoo.download import addresses_of, fetch
+from cclgan_plugin.zoo.index import find_entry, load_index
+
+Report = tuple[list[str], bool]
+
+
+def list_models(names: list[str]) -> Report:
+    """One line for each model."""
+    index = load_index()
+    width = max(len(entry.name) for entry in index.models)
+    lines = []
+    for entry in index.models:
+        here = 'here' if place_of(entry).exists() else '    '
+        default = ' (default)' if entry.name == index.default else ''
+        lines.append(f'{entry.name:{width}}  {entry.size / 1e6:7.2f} MB  {here}  {entry.summary}{default}')
+    return lines, True
+
+
+def show_models(names: list[str]) -> Report:
+    """Everything about one model."""
+    entry = find_entry(names[0])
+    lines = [
+        f'{name}: {value}'
+        for name, value in entry.model_dump(exclude={'metrics', 'urls', 'package', 'file'}).items()
+        if value is not None
+    ]
+    lines += [f'address: {address}' for address in addresses_of(entry)]
+    for metrics in entry.metrics:
+        values = ', '.join(f'{name} {value:g}' for name, value in metrics.values.items())
+        lines.append(f'metrics: {metrics.data}: {values}, by {metrics.command}')
+    place = place_of(entry)
+    return [*lines, f'place: {place}' + ('' if place.exists() else ' (not downloaded)')], True
+
+
+def download_models(names: list[str]) -> Report:
+    """Fetch models.
+
+    Raises:
+        WeightsError: one of them cannot be had.
+    """
+    return [f'{name}: {fetch(find_entry(name))}' for name in names], True
+
+
+def verify_models(names: list[str]) -> Report:
+    """Compare files with their hashes."""
+    entries = [find_entry(name) for name in names]
+    if not names:
+        entries = [entry for entry in load_index().models if place_of(entry).exists()]
+    lines, right = [], True
+    for entry in entries:
+        place = place_of(entry)
+        good = is_right(entry, place)
+        right &= good
+        what = 'right' if good else 'not the right file' if place.exists() else 'not on this machine'
+        lines.append(f'{entry.name}: {what}: {place}')
+    return lines, right
+
+
+def path_models(names: list[str]) -> Report:
+    """The local file alone, for use in a shell."""
+    return [str(fetch(find_entry(names[0])))], True

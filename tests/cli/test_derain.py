@@ -1,0 +1,246 @@
+"""``basicsr derain`` on real files: good ones, bad ones, many, and interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from cclgan_plugin.cli.main import main
+from cclgan_plugin.inference import Derainer
+
+PHOTO = np.ascontiguousarray(skimage.data.astronaut()[100:140, 200:248])
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    import torch
+
+    from cclgan_plugin.archs import CCLGANGenerator
+    from cclgan_plugin.inference.weights_file import NetworkWeights, write_weights
+
+    options = {'width': 4, 'num_blocks': 1, 'residual': True}
+    network = CCLGANGenerator(**options)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for tensor in network.parameters():
+            tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.2)
+    file = tmp_path_factory.mktemp('weights') / 'small.safetensors'
+    write_weights(file, NetworkWeights('CCLGANGenerator', options, network.state_dict()))
+    return file
+
+
+@pytest.fixture
+def derain(model, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        return main(['derain', '--model', str(model), '--device', 'cpu', *map(str, arguments)])
+
+    return run
+
+
+@pytest.fixture
+def expected(model):
+    return Derainer.from_pretrained(model, device='cpu')
+
+
+def save(path, pixels=PHOTO):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def files(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob('*') if p.is_file())
+
+
+def test_one_file_becomes_one_file(derain, tmp_path, expected):
+    save(tmp_path / 'a.png')
+    assert derain('a.png', '-o', 'new/dry.png') == 0
+    np.testing.assert_array_equal(pixels(tmp_path / 'new/dry.png'), expected(PHOTO))
+    assert (expected(PHOTO) != PHOTO).any()
+
+
+def test_a_tree_keeps_its_shape_and_equal_sizes_go_together(derain, tmp_path, expected):
+    for i, name in enumerate(['a.png', 'b/c.png', 'b/d/e.png', 'b/d/f.png']):
+        save(tmp_path / 'in' / name, np.roll(PHOTO[: 40 - 4 * (i // 3)], i, 0))
+    assert derain('in', '-o', 'out', '--batch', 2) == 0
+    assert files(tmp_path / 'out') == ['a.png', 'b/c.png', 'b/d/e.png', 'b/d/f.png']
+    for name in files(tmp_path / 'out'):
+        distance = expected(pixels(tmp_path / 'in' / name)).astype(int) - pixels(tmp_path / 'out' / name)
+        assert np.abs(distance).max() <= 1  # batches add up in another order
+
+
+def test_patterns_keep_the_tree_below_their_fixed_part(derain, tmp_path):
+    for name in ['x/a.png', 'x/y/b.png', 'x/y/c.jpg']:
+        save(tmp_path / 'in' / name)
+    assert derain('in/**/*.png', '-o', 'out') == 0
+    assert files(tmp_path / 'out') == ['x/a.png', 'x/y/b.png']
+
+
+def test_what_is_there_is_left_alone(derain, tmp_path, capsys):
+    for name in ('a.png', 'b.png'):
+        save(tmp_path / 'in' / name)
+    save(tmp_path / 'out/a.png', PHOTO[:5, :5])
+    assert derain('in', '-o', 'out') == 0
+    assert '1 derained, 1 there already' in capsys.readouterr().out
+    assert pixels(tmp_path / 'out/a.png').shape == (5, 5, 3)
+    assert derain('in', '-o', 'out', '--overwrite') == 0
+    assert pixels(tmp_path / 'out/a.png').shape == PHOTO.shape
+
+
+def test_bad_files_are_named_the_others_go_on_and_the_exit_code_is_1(derain, tmp_path, capsys):
+    folder = tmp_path / 'in'
+    save(folder / 'good.png')
+    (folder / 'empty.png').touch()
+    (folder / 'text.jpg').write_text('no picture')
+    (folder / 'cut.png').write_bytes((folder / 'good.png').read_bytes()[:1000])
+    (folder / 'dangling.png').symlink_to('nowhere')
+    (folder / 'loop.png').symlink_to('loop.png')
+    (folder / 'circle').symlink_to('.')
+    frames = [Image.fromarray(np.roll(PHOTO, i, 0)) for i in range(2)]
+    frames[0].save(folder / 'moving.webp', save_all=True, append_images=frames[1:])
+    assert derain('in', '-o', 'out') == 1
+    printed = capsys.readouterr()
+    assert files(tmp_path / 'out') == ['good.png']
+    left_out = [line for line in printed.err.splitlines() if line.startswith('left out: ')]
+    for name, why in {
+        'empty.png': 'the file is empty',
+        'text.jpg': 'begins with the text',
+        'cut.png': 'truncated',
+        'dangling.png': '',
+        'loop.png': '',
+        'moving.webp': '2 frames',
+    }.items():
+        assert sum(f'in/{name}: ' in line and why in line for line in left_out) == 1, name
+    assert len(left_out) == 6
+    assert '1 derained, 6 left out' in printed.out
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may read everything')
+def test_unreadable_files_are_named(derain, tmp_path, capsys):
+    save(tmp_path / 'in/a.png').chmod(0)
+    assert derain('in', '-o', 'out') == 1
+    assert 'in/a.png' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('shape', [(1, 1), (1, 60), (60, 1), (2, 3), (8, 30_000), (30_000, 8)])
+def test_any_size(derain, tmp_path, expected, shape):
+    picture = np.resize(PHOTO, (*shape, 3))
+    save(tmp_path / 'a.png', picture)
+    assert derain('a.png', '-o', 'b.png') == 0
+    np.testing.assert_array_equal(pixels(tmp_path / 'b.png'), expected(picture))
+
+
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (lambda: ['in', '-o', 'in'], 'the result would take the place of the picture itself'),
+        (lambda: ['in/a.png', '-o', 'in/a.png'], 'the result would take the place of the picture itself'),
+        (lambda: ['in/a.png', '-o', 'link.png'], 'the result would take the place of the picture itself'),
+        (lambda: ['in/a.png', 'in/x/a.png', '-o', 'out'], 'would both become'),
+        (lambda: ['in', '-o', 'in/a.png'], 'is a file, a folder was expected'),
+        (lambda: ['inn', '-o', 'out'], 'no file or folder "inn". Did you mean "in"'),
+        (lambda: ['in/*.bmp', '-o', 'out'], r'nothing matches "in/\*.bmp"'),
+        (lambda: ['hollow', '-o', 'out'], 'no image in "hollow"'),
+        (lambda: ['in', '-o', 'out', '--batch', '0'], '--batch 0'),
+        (lambda: ['in', '-o', 'out', '--memory', 'lots'], 'memory "lots"'),
+        (lambda: ['in', '-o', 'out', '--device', 'toaster'], 'device "toaster"'),
+        (lambda: ['in', '-o', 'out', '--metrics', 'truth'], 'no folder "truth"'),
+        (lambda: ['-', '-o', '-'], 'a pipe: expected'),
+    ],
+    ids=range(13),
+)
+def test_commands_that_cannot_be_meant_end_before_anything_is_written(
+    derain, tmp_path, capsys, make, message
+):
+    import re
+
+    save(tmp_path / 'in/a.png')
+    save(tmp_path / 'in/x/a.png')
+    (tmp_path / 'hollow').mkdir()
+    (tmp_path / 'link.png').symlink_to('in/a.png')
+    before = files(tmp_path), (tmp_path / 'in/a.png').read_bytes()
+    assert derain(*make()) == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert (files(tmp_path), (tmp_path / 'in/a.png').read_bytes()) == before
+
+
+def test_results_inside_the_input_folder_are_no_inputs(derain, tmp_path):
+    save(tmp_path / 'in/a.png')
+    assert derain('in', '-o', 'in/dry') == 0
+    save(tmp_path / 'in/b.png')
+    assert derain('in', '-o', 'in/dry') == 0
+    assert files(tmp_path / 'in') == ['a.png', 'b.png', 'dry/a.png', 'dry/b.png']
+
+
+def test_compare_and_metrics(derain, tmp_path, capsys):
+    for name in ('a.png', 'b.png'):
+        save(tmp_path / 'in' / name)
+        save(tmp_path / 'truth' / name)
+    assert derain('in', '-o', 'out', '--compare', '--metrics', 'truth') == 0
+    assert pixels(tmp_path / 'out/compare/a.jpg').shape == (40, 2 * 48 + 6, 3)
+    from basicsr.metrics import calculate_psnr
+
+    psnr = calculate_psnr(pixels(tmp_path / 'out/a.png')[..., ::-1], PHOTO[..., ::-1], 0, test_y_channel=True)
+    lines = (tmp_path / 'out/metrics.csv').read_text().splitlines()
+    assert lines[0] == 'picture,psnr,ssim'
+    assert lines[-1].startswith(f'mean,{psnr:.6g},')
+    assert f'mean of 2: psnr {psnr:.4f}' in capsys.readouterr().out
+    # What was there already is measured, too; what has no truth is named.
+    (tmp_path / 'truth/b.png').unlink()
+    assert derain('in', '-o', 'out', '--metrics', 'truth') == 1
+    printed = capsys.readouterr()
+    assert 'truth has no picture of that name' in printed.err
+    assert 'mean of 1: ' in printed.out
+
+
+def test_a_pipe_of_frames(model, expected):
+    frames = np.stack([PHOTO, PHOTO[::-1]])
+    command = [sys.executable, '-m', 'cclgan_plugin', 'derain', '-', '-o', '-', '--frames', '48x40']
+    command += ['--model', str(model), '--device', 'cpu']
+    done = subprocess.run(command, input=frames.tobytes(), capture_output=True, check=True)
+    result = np.frombuffer(done.stdout, np.uint8).reshape(frames.shape)
+    np.testing.assert_array_equal(result, [expected(frame) for frame in frames])
+    done = subprocess.run(command, input=frames.tobytes()[:-5], capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b'the pipe ended within frame 2' in done.stderr
+
+
+def test_killed_in_the_middle_nothing_is_half_and_the_same_command_goes_on(model, tmp_path, expected):
+    for i in range(40):
+        save(tmp_path / f'in/{i:02}.png', np.roll(np.tile(PHOTO, (6, 6, 1)), i, 0))
+    command = [sys.executable, '-m', 'cclgan_plugin', 'derain', 'in', '-o', 'out']
+    command += ['--model', str(model), '--device', 'cpu']
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    deadline = time.monotonic() + 90
+    while len(list(Path(tmp_path, 'out').glob('*.png'))) < 3:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = sorted(Path(tmp_path, 'out').glob('[0-9]*.png'))
+    assert 3 <= len(done) < 40
+    for path in done:
+        np.testing.assert_array_equal(pixels(path), expected(pixels(tmp_path / 'in' / path.name)))
+    times = {path: path.stat().st_mtime_ns for path in done}
+    again = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert f'{40 - len(done)} derained, {len(done)} there already' in again.stdout
+    assert len(list(Path(tmp_path, 'out').glob('[0-9]*.png'))) == 40
+    assert {path: path.stat().st_mtime_ns for path in done} == times

@@ -1,0 +1,171 @@
+"""Deraining from Python: the same kind of picture comes back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from PIL import Image
+
+from cclgan_plugin.errors import DataError, OptionError, WeightsError
+from cclgan_plugin.inference import Derainer
+from cclgan_plugin.inference.memory import parse_memory
+
+PHOTO = np.ascontiguousarray(skimage.data.astronaut()[100:133, 200:250])
+
+
+@pytest.fixture
+def derainer(weights_file):
+    return Derainer.from_pretrained(weights_file, device='cpu')
+
+
+@pytest.fixture
+def expected(derainer):
+    """What the network itself makes of the photograph, in [0, 1]."""
+    x = torch.from_numpy(PHOTO).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        y = derainer.network(x)
+    assert (y - x).abs().mean() > 0.01
+    return y[0].permute(1, 2, 0).numpy()
+
+
+def test_bytes_and_16_bits_and_floats(derainer, expected):
+    result = derainer(PHOTO)
+    assert result.dtype == np.uint8
+    np.testing.assert_array_equal(result, np.rint(expected * 255))
+    result = derainer(PHOTO.astype(np.uint16) * 257)
+    assert result.dtype == np.uint16
+    np.testing.assert_allclose(result, expected * 65535, atol=1)
+    for kind in (np.float32, np.float64):
+        result = derainer((PHOTO / 255).astype(kind))
+        assert result.dtype == kind
+        np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+def test_tensors_alone_and_in_batches(derainer, expected):
+    x = torch.from_numpy(PHOTO).permute(2, 0, 1)
+    assert derainer(x).dtype == torch.uint8
+    np.testing.assert_array_equal(derainer(x).permute(1, 2, 0), np.rint(expected * 255))
+    batch = torch.stack([x, x.flip(2)]).float() / 255
+    result = derainer(batch)
+    assert result.shape == batch.shape
+    np.testing.assert_allclose(result[0].permute(1, 2, 0), expected, atol=1e-5)
+    assert derainer(batch.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'CMYK', 'I;16'])
+def test_pil_images_of_every_mode(derainer, mode):
+    image = Image.fromarray(PHOTO)
+    if mode == 'I;16':
+        image = Image.fromarray(PHOTO[..., 0].astype(np.uint16) * 257)
+    elif mode.endswith('A'):
+        image = image.convert(mode)
+        image.putalpha(Image.fromarray(np.arange(33 * 50, dtype=np.uint8).reshape(33, 50)))
+    else:
+        image = image.convert(mode)
+    result = derainer(image)
+    assert result.size == image.size
+    assert result.mode == {'1': 'L', 'P': 'RGB'}.get(mode, mode)
+    if mode.endswith('A'):
+        np.testing.assert_array_equal(np.asarray(result)[..., -1], np.asarray(image)[..., -1])
+
+
+def test_grey_arrays_and_alpha(derainer):
+    grey = PHOTO[..., 0]
+    assert derainer(grey).shape == grey.shape
+    np.testing.assert_array_equal(derainer(grey[..., None])[..., 0], derainer(grey))
+    alpha = np.dstack([PHOTO, grey])
+    np.testing.assert_array_equal(derainer(alpha), np.dstack([derainer(PHOTO), grey]))
+
+
+@pytest.mark.parametrize('shape', [(1, 1, 3), (1, 20, 3), (33, 1, 3), (2, 3), (7, 9, 4)])
+def test_any_size(derainer, shape):
+    picture = np.arange(int(np.prod(shape)), dtype=np.uint8).reshape(shape)
+    assert derainer(picture).shape == shape
+
+
+def test_what_came_in_is_not_changed(derainer):
+    for picture in (PHOTO / 255, torch.rand(3, 20, 20)):
+        before = picture.copy() if isinstance(picture, np.ndarray) else picture.clone()
+        derainer(picture)
+        assert (picture == before).all()
+
+
+@pytest.mark.parametrize(
+    ('picture', 'message'),
+    [
+        ('photo.png', 'expected an array, a tensor or a PIL image, got str'),
+        (np.zeros((2, 3, 4, 3), np.uint8), r'shape \(2, 3, 4, 3\); expected \(H, W\)'),
+        (np.zeros((8, 8, 2), np.uint8), 'shape'),
+        (np.zeros((0, 8, 3), np.uint8), 'has no pixels'),
+        (np.zeros((8, 8, 3), np.int32), 'int32; expected uint8'),
+        (np.full((8, 8, 3), 200.0), r'from 200 to 200; .* \[0, 1\]'),
+        (np.full((8, 8, 3), np.nan), 'nan'),
+        (torch.zeros(8, 8), 'shape'),
+        (torch.zeros(3, 8, 8, dtype=torch.int64), 'int64'),
+        (Image.new('F', (8, 8)), 'mode F'),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_no_picture_is_refused(derainer, picture, message):
+    with pytest.raises(DataError, match=message):
+        derainer(picture)
+
+
+def test_the_memory_limit_leads_to_bands_with_the_same_result(derainer, monkeypatch):
+    from cclgan_plugin.inference import derainer as module
+
+    picture = torch.rand(3, 300, 200)
+    whole = derainer(picture)
+    assert not derainer.used_bands
+    # What is left of a limit depends on what the process holds already.
+    monkeypatch.setattr(module, 'budget', lambda limit, device: 4_000_000)
+    derainer.memory = 1
+    in_bands = derainer(picture)
+    assert derainer.used_bands
+    torch.testing.assert_close(in_bands, whole, rtol=0, atol=1e-4)
+
+
+def test_the_default_works_offline(monkeypatch):
+    monkeypatch.setenv('CCLGAN_OFFLINE', '1')
+    assert Derainer.from_pretrained(device='cpu')(PHOTO).shape == PHOTO.shape
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('cclgan-smal', 'no such model in the zoo. Did you mean "cclgan-small"'),
+        ('cclgan://nothing', 'the Model Zoo has no "nothing"'),
+        ('.', 'this is a folder'),
+    ],
+)
+def test_names_that_are_none(name, message):
+    with pytest.raises(WeightsError, match=message):
+        Derainer.from_pretrained(name)
+
+
+def test_devices_and_precisions_that_are_none(weights_file):
+    with pytest.raises(OptionError, match='device "gpu"'):
+        Derainer.from_pretrained(weights_file, device='gpu')
+    with pytest.raises(OptionError, match='Did you mean "float16"'):
+        Derainer.from_pretrained(weights_file, dtype='flot16')
+
+
+def test_half_precision_is_near(weights_file, derainer):
+    half = Derainer.from_pretrained(weights_file, device='cpu', dtype='half')
+    assert half.dtype == torch.bfloat16
+    assert np.abs(half(PHOTO).astype(int) - derainer(PHOTO)).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ('text', 'size'), [('2G', 2 << 30), ('1.5GiB', 3 << 29), ('800m', 800 << 20), ('7', 7)]
+)
+def test_amounts_of_memory(text, size):
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize('text', ['', 'much', '-1G', '0', '2X'])
+def test_amounts_that_are_none(text):
+    with pytest.raises(OptionError, match='expected an amount such as'):
+        parse_memory(text)

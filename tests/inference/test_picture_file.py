@@ -1,0 +1,187 @@
+"""Files keep what they are: bit depth, alpha, profile, EXIF, whatever their format."""
+
+from __future__ import annotations
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+import tifffile
+from PIL import Image, ImageCms
+
+from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.inference.picture_file import encode_picture, read_picture
+
+PHOTO = np.ascontiguousarray(skimage.data.astronaut()[100:133, 200:250])
+DEEP = PHOTO.astype(np.uint16) * 257 + 3
+ALPHA = np.linspace(0, 255, 33 * 50).astype(np.uint8).reshape(33, 50)
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+
+
+def exif(orientation=1):
+    found = Image.Exif()
+    found[0x0112], found[271] = orientation, 'Maker'
+    found.get_ifd(0x8769)[0x9003] = '2020:01:02 03:04:05'
+    return found
+
+
+def again(path, extension=None):
+    """A file read and written without a network in between."""
+    picture = read_picture(str(path))
+    out = path.with_name('out' + (extension or path.suffix))
+    out.write_bytes(encode_picture(picture.pixels, picture, out.suffix))
+    return out
+
+
+@pytest.mark.parametrize('extension', ['.png', '.webp', '.tif', '.bmp'])
+def test_lossless_formats_bring_every_pixel_back(tmp_path, extension):
+    Image.fromarray(PHOTO).save(tmp_path / f'a{extension}', lossless=True)
+    np.testing.assert_array_equal(np.asarray(Image.open(again(tmp_path / f'a{extension}'))), PHOTO)
+
+
+def test_jpeg_is_near(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / 'a.jpg', quality=95)
+    before, after = Image.open(tmp_path / 'a.jpg'), Image.open(again(tmp_path / 'a.jpg'))
+    assert after.format == 'JPEG'
+    assert np.abs(np.asarray(before).astype(int) - np.asarray(after)).mean() < 2
+
+
+@pytest.mark.parametrize('extension', ['.png', '.jpg', '.webp', '.tif'])
+def test_profile_and_exif_stay(tmp_path, extension):
+    file = tmp_path / f'a{extension}'
+    Image.fromarray(PHOTO).save(file, icc_profile=ICC, exif=exif().tobytes())
+    with Image.open(again(file)) as image:
+        assert image.info['icc_profile'] == ICC
+        found = image.getexif()
+        assert found[271] == 'Maker'
+        assert found.get_ifd(0x8769)[0x9003] == '2020:01:02 03:04:05'
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_turned_pictures_become_upright_once(tmp_path, orientation):
+    from PIL import ImageOps
+
+    file = tmp_path / 'a.png'
+    Image.fromarray(np.dstack([PHOTO, ALPHA])).save(file, exif=exif(orientation))
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(file)))
+    with Image.open(again(file)) as image:
+        assert image.getexif().get(0x0112, 1) == 1
+        np.testing.assert_array_equal(np.asarray(image), upright)
+
+
+@pytest.mark.parametrize('orientation', [1, 6])
+def test_16_bits_with_alpha_profile_and_exif(tmp_path, orientation):
+    file = tmp_path / 'a.png'
+    deep_alpha = np.dstack([DEEP, ALPHA.astype(np.uint16) * 257 + 1])
+    content = cv2.imencode('.png', deep_alpha[..., [2, 1, 0, 3]])[1].tobytes()
+    from cclgan_plugin.inference.picture_file import _chunk
+
+    chunk = _chunk(b'eXIf', exif(orientation).tobytes().removeprefix(b'Exif\0\0'))
+    file.write_bytes(content[:33] + chunk + content[33:])
+    expected = deep_alpha if orientation == 1 else np.rot90(deep_alpha, -1)
+    out = again(file)
+    np.testing.assert_array_equal(cv2.imread(str(out), cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3]], expected)
+    with Image.open(out) as image:
+        assert image.getexif()[271] == 'Maker'
+
+
+def test_16_bit_png_keeps_its_profile(tmp_path):
+    import zlib
+
+    from cclgan_plugin.inference.picture_file import _chunk
+
+    content = cv2.imencode('.png', DEEP)[1].tobytes()
+    chunk = _chunk(b'iCCP', b'x\0\0' + zlib.compress(ICC))
+    (tmp_path / 'a.png').write_bytes(content[:33] + chunk + content[33:])
+    with Image.open(again(tmp_path / 'a.png')) as image:
+        assert image.info['icc_profile'] == ICC
+
+
+@pytest.mark.parametrize('extension', ['.png', '.tif'])
+@pytest.mark.parametrize('kind', ['grey', 'colour'])
+def test_16_bit_grey_and_colour(tmp_path, extension, kind):
+    pixels = DEEP if kind == 'colour' else np.ascontiguousarray(DEEP[..., 0])
+    file = tmp_path / f'a{extension}'
+    if extension == '.tif':
+        tifffile.imwrite(file, pixels, iccprofile=ICC)
+    else:
+        cv2.imwrite(str(file), pixels[..., ::-1] if kind == 'colour' else pixels)
+    out = again(file)
+    found = tifffile.imread(out) if extension == '.tif' else cv2.imread(str(out), cv2.IMREAD_UNCHANGED)
+    assert found.dtype == np.uint16
+    assert found.ndim == pixels.ndim
+    expected = pixels[..., ::-1] if extension == '.png' and kind == 'colour' else pixels
+    np.testing.assert_array_equal(found, expected)
+    if extension == '.tif':
+        assert Image.open(out).info['icc_profile'] == ICC
+
+
+def test_16_bit_tiff_with_alpha(tmp_path):
+    pixels = np.dstack([DEEP, ALPHA.astype(np.uint16) * 257])
+    tifffile.imwrite(tmp_path / 'a.tif', pixels, photometric='rgb', extrasamples=['unassalpha'])
+    np.testing.assert_array_equal(tifffile.imread(again(tmp_path / 'a.tif')), pixels)
+
+
+@pytest.mark.parametrize('extension', ['.png', '.webp', '.tif'])
+@pytest.mark.parametrize('mode', ['LA', 'RGBA'])
+def test_alpha_stays_also_below_invisible_colours(tmp_path, extension, mode):
+    image = Image.fromarray(PHOTO).convert(mode)
+    image.putalpha(Image.fromarray(ALPHA))
+    image.save(tmp_path / f'a{extension}', lossless=True, exact=True)
+    with Image.open(again(tmp_path / f'a{extension}')) as found:
+        np.testing.assert_array_equal(np.asarray(found.convert('RGBA')), np.asarray(image.convert('RGBA')))
+
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'P', 'CMYK'])
+def test_modes_without_plain_colours(tmp_path, mode):
+    extension = '.jpg' if mode == 'CMYK' else '.png'
+    file = tmp_path / f'a{extension}'
+    Image.fromarray(PHOTO).convert(mode).save(file)
+    with Image.open(file) as image, Image.open(again(file)) as found:
+        assert found.mode == {'1': 'L', 'L': 'L'}.get(mode, 'RGB')
+        distance = np.abs(np.asarray(image.convert('RGB')).astype(int) - np.asarray(found.convert('RGB')))
+        assert distance.mean() < (3 if mode == 'CMYK' else 0.01)
+
+
+def test_a_transparent_palette_stays_transparent(tmp_path):
+    image = Image.fromarray(PHOTO).quantize(16)
+    image.save(tmp_path / 'a.png', transparency=3)
+    expected = np.asarray(Image.open(tmp_path / 'a.png').convert('RGBA'))
+    assert (expected[..., 3] == 0).any()
+    np.testing.assert_array_equal(np.asarray(Image.open(again(tmp_path / 'a.png'))), expected)
+
+
+def test_formats_without_room_get_what_fits(tmp_path):
+    tifffile.imwrite(
+        tmp_path / 'a.tif', np.dstack([DEEP, DEEP[..., 0]]), photometric='rgb', extrasamples=['unassalpha']
+    )
+    for extension in ('.jpg', '.bmp'):
+        with Image.open(again(tmp_path / 'a.tif', extension)) as image:
+            assert image.mode == 'RGB'
+            assert np.abs(np.asarray(image).astype(int) - PHOTO).mean() < 3
+
+
+def test_a_wrong_extension_is_no_obstacle(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / 'x.jpg', quality=95)
+    (tmp_path / 'x.jpg').rename(tmp_path / 'a.png')
+    with Image.open(again(tmp_path / 'a.png')) as image:
+        assert image.format == 'PNG'
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'WEBP', 'TIFF'])
+def test_animations_are_refused_rather_than_cut_to_one_frame(tmp_path, kind):
+    frames = [Image.fromarray(np.roll(PHOTO, i * 5, 1)) for i in range(3)]
+    frames[0].save(tmp_path / 'a', kind, save_all=True, append_images=frames[1:])
+    with pytest.raises(ImageError, match='it holds 3 frames'):
+        read_picture(str(tmp_path / 'a'))
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'WEBP', 'TIFF', 'BMP'])
+def test_truncated_files_are_named(tmp_path, kind):
+    buffer = io.BytesIO()
+    Image.fromarray(PHOTO).save(buffer, kind)
+    (tmp_path / 'a').write_bytes(buffer.getvalue()[: len(buffer.getvalue()) * 2 // 3])
+    with pytest.raises(ImageError, match=f'{tmp_path}/a: '):
+        read_picture(str(tmp_path / 'a'))

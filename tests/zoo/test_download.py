@@ -1,0 +1,213 @@
+"""Downloads from a real server that cuts off, lies, is slow or is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from cclgan_plugin.errors import WeightsError
+from cclgan_plugin.zoo.download import Patience, fetch
+from cclgan_plugin.zoo.index import find_entry
+from zoo.conftest import CONTENT
+from zoo.server import serving
+
+HASTY = Patience(connect=2, silence=0.5, attempts=3, pause=0.01)
+
+
+def get(patience=HASTY):
+    return fetch(find_entry('far'), patience)
+
+
+def only_good(cache):
+    """The file is right, and nothing half-done lies beside it."""
+    assert (cache / 'far.safetensors').read_bytes() == CONTENT
+    return [name for name in os.listdir(cache) if not name.endswith('.lock')] == ['far.safetensors']
+
+
+def test_a_download_is_done_once(zoo, server):
+    assert get() == zoo / 'far.safetensors'
+    assert only_good(zoo)
+    assert get() == zoo / 'far.safetensors'
+    assert server.requests == [('/far.safetensors', None)]
+
+
+def test_a_cut_off_download_goes_on_where_it_was(zoo, server):
+    server.misdeeds = ['cut 20000', 'cut 15000']
+    get()
+    assert only_good(zoo)
+    assert [asked for _, asked in server.requests] == [None, 'bytes=20000-', 'bytes=35000-']
+
+
+def test_a_server_may_cut_off_often_as_long_as_something_comes(zoo, server):
+    server.misdeeds = ['cut 5000'] * 9
+    get()
+    assert only_good(zoo)
+
+
+def test_one_that_never_sends_anything_is_given_up(zoo, server):
+    server.misdeeds = ['cut 0'] * 20
+    with pytest.raises(WeightsError, match='the download failed'):
+        get()
+    assert len(server.requests) == HASTY.attempts
+
+
+@pytest.mark.parametrize('misdeed', ['status 503', 'status 429', 'hang', 'cut 0'])
+def test_what_may_pass_is_tried_again(zoo, server, misdeed):
+    server.misdeeds = [misdeed] * 2
+    get()
+    assert only_good(zoo)
+    assert len(server.requests) == 3
+
+
+def test_a_slow_server_is_waited_for(zoo, server):
+    server.pause = 0.03
+    get(replace(HASTY, silence=1))
+    assert only_good(zoo)
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_announces_too_little(zoo, server):
+    server.misdeeds = ['short 30000'] * 20
+    with pytest.raises(WeightsError, match=r'not the right file: 30000 bytes .* expected 50000 bytes'):
+        get()
+    assert not (zoo / 'far.safetensors').exists()
+    assert not (zoo / 'far.safetensors.part').exists()
+
+
+@pytest.mark.parametrize(
+    'wrong', [b'<html>not found</html>', CONTENT[:-1] + b'?', CONTENT + b'and more', bytes(len(CONTENT))]
+)
+def test_a_wrong_file_is_never_used(zoo, server, wrong):
+    server.content = wrong
+    with pytest.raises(WeightsError, match=r'not the right file'):
+        get()
+    assert [name for name in os.listdir(zoo) if not name.endswith('.lock')] == []
+
+
+@pytest.mark.parametrize('misdeed', ['no range', 'wrong range'])
+def test_a_server_that_cannot_continue(zoo, server, misdeed):
+    server.misdeeds = ['cut 20000', misdeed]
+    get()
+    assert only_good(zoo)
+
+
+def test_a_wrong_beginning_is_thrown_away_and_the_whole_fetched(zoo, server):
+    zoo.mkdir()
+    (zoo / 'far.safetensors.part').write_bytes(b'x' * 20_000)
+    get()
+    assert only_good(zoo)
+
+
+def test_a_damaged_file_in_the_cache_is_replaced(zoo, server):
+    zoo.mkdir()
+    (zoo / 'far.safetensors').write_bytes(CONTENT[:-1] + b'?')
+    get()
+    assert only_good(zoo)
+
+
+def test_mirrors_are_tried_in_order(zoo, server, monkeypatch):
+    with socket.socket() as free, serving(b'wrong') as wrong:
+        free.bind(('127.0.0.1', 0))
+        gone = f'http://127.0.0.1:{free.getsockname()[1]}'
+        monkeypatch.setenv('CCLGAN_ZOO_URL', f'{gone} {wrong.address} {server.address}')
+        get()
+        assert only_good(zoo)
+        assert len(wrong.requests) == 1
+
+
+def test_when_all_fail_each_is_named_with_its_reason_and_what_to_do(zoo, server, monkeypatch):
+    server.misdeeds = ['status 404'] * 9
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        gone = f'http://127.0.0.1:{free.getsockname()[1]}'
+        monkeypatch.setenv('CCLGAN_ZOO_URL', f'{gone} {server.address}')
+        with pytest.raises(WeightsError) as failed:
+            get()
+    message = str(failed.value)
+    assert f'{gone}/far.safetensors: the server cannot be reached' in message
+    assert f'{server.address}/far.safetensors: HTTP 404' in message
+    assert f'put it at {zoo}/far.safetensors' in message
+    assert len(server.requests) == 1  # trying again does not help
+
+
+def test_offline_says_what_to_fetch_and_where_to_put_it(zoo, server, monkeypatch):
+    monkeypatch.setenv('CCLGAN_OFFLINE', '1')
+    with pytest.raises(
+        WeightsError, match=rf'(?s)CCLGAN_OFFLINE is set.*Fetch far.safetensors .*put it at {zoo}'
+    ):
+        get()
+    assert not server.requests
+    # And that does it.
+    zoo.mkdir()
+    (zoo / 'far.safetensors').write_bytes(CONTENT)
+    assert get() == zoo / 'far.safetensors'
+
+
+def test_without_an_address_too(zoo, monkeypatch):
+    monkeypatch.delenv('CCLGAN_ZOO_URL')
+    with pytest.raises(WeightsError, match='CCLGAN_ZOO_URL is not set'):
+        get()
+
+
+def test_a_proxy_of_the_environment_is_used(zoo, server, monkeypatch):
+    monkeypatch.setenv('http_proxy', server.address)
+    monkeypatch.setenv('CCLGAN_ZOO_URL', 'http://zoo.invalid')
+    get()
+    assert only_good(zoo)
+    assert server.requests == [('http://zoo.invalid/far.safetensors', None)]
+
+
+def test_a_cache_that_cannot_be_written(zoo):
+    zoo.write_text('a file where the folder should be')
+    with pytest.raises(WeightsError, match='CCLGAN_CACHE names another folder'):
+        get()
+
+
+SCRIPT = """
+import sys, cclgan_plugin.zoo.download as d
+from cclgan_plugin.zoo.index import find_entry
+print('ready', flush=True)
+print(d.fetch(find_entry('far')))
+"""
+
+
+def _process():
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    return subprocess.Popen(
+        [sys.executable, '-c', SCRIPT], env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_two_processes_download_once(zoo, server):
+    server.pause = 0.03
+    processes = [_process() for _ in range(2)]
+    for process in processes:
+        assert process.stdout.readline() == 'ready\n'
+    assert [process.wait(60) for process in processes] == [0, 0]
+    assert only_good(zoo)
+    assert server.whole == 1
+
+
+def test_a_killed_download_goes_on(zoo, server):
+    server.pause = 0.03
+    process = _process()
+    part = zoo / 'far.safetensors.part'
+    deadline = time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size > 3000):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (zoo / 'far.safetensors').exists()
+    server.pause = 0
+    get()
+    assert only_good(zoo)
+    assert int(server.requests[-1][1].removeprefix('bytes=').rstrip('-')) > 3000
