@@ -39,7 +39,7 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
     """
     if not data:
         raise ImageError(f'{name}: the file is empty')
-    kind = _format_of(data)
+    kind = format_of(data)
     if kind is None:
         raise ImageError(
             f'{name}: not a {", ".join(FORMATS[:-1])} or {FORMATS[-1]} image; {_what_else(data)}'
@@ -52,7 +52,8 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
     return image
 
 
-def _format_of(data: bytes) -> str | None:
+def format_of(data: bytes) -> str | None:
+    """Which of :data:`FORMATS` the first bytes announce; None = another."""
     if data.startswith(b'\x89PNG\r\n\x1a\n'):
         return 'PNG'
     if data.startswith(b'\xff\xd8\xff'):
