@@ -101,7 +101,7 @@ def _similar_pairs(
 
 
 def _axes(one: np.ndarray, other: np.ndarray, rest: float) -> tuple[np.ndarray, int]:
-    """Principal axes as columns, the strongest first, and how many leave the others the share ``rest`` only."""
+    """Principal axes as columns, the strongest first; how many leave the others the share ``rest``."""
     scatter = one.T @ one + other.T @ other
     energy, axes = np.linalg.eigh(scatter.astype(np.float64))
     share = np.cumsum(energy[::-1]) / max(float(energy.sum()), 1e-12)
