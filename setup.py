@@ -25,6 +25,7 @@ setup(
         'addict>=2.4',
         'basicsr>=1.4.2',
         'huggingface_hub>=0.20',
+        'kornia-rs>=0.2,<0.3',
         'lmdb>=1.4',
         'matplotlib>=3.7',
         'mmengine>=0.10',

@@ -47,8 +47,10 @@ class UnpairedImageDataset(Dataset[dict[str, Any]]):
         self.settings = settings = UnpairedSettings.from_options(opt)
         lq = find_source('lq', settings.dataroot_lq, settings.meta_info_file_lq, settings.io_backend)
         gt = find_source('gt', settings.dataroot_gt, settings.meta_info_file_gt, settings.io_backend)
-        self.lq = ImageSide('dataroot_lq', lq, settings.corrupt_images)
-        self.gt = ImageSide('dataroot_gt', gt, settings.corrupt_images)
+        self.lq, self.gt = (
+            ImageSide(key, source, settings.corrupt_images, settings.cache, settings.resize)
+            for key, source in (('dataroot_lq', lq), ('dataroot_gt', gt))
+        )
         self._warn_of_overlap()
 
     def __len__(self) -> int:

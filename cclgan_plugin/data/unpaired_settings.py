@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cclgan_plugin.data.crop import SMALL_IMAGES
+from cclgan_plugin.data.image_cache import CACHES
 from cclgan_plugin.data.image_side import CORRUPT_IMAGES
 from cclgan_plugin.errors import OptionError, did_you_mean
 
@@ -26,6 +27,7 @@ class UnpairedSettings:
         use_hflip: flip left to right at random.
         small_images: images smaller than the crop: ``'pad'`` or ``'error'``.
         corrupt_images: images that cannot be decoded: ``'error'`` or ``'skip'``.
+        cache: hold all images in memory: ``'off'``, ``'encoded'`` or ``'decoded'``.
         manual_seed: everything random follows from it.
     """
 
@@ -39,6 +41,7 @@ class UnpairedSettings:
     use_hflip: bool = True
     small_images: str = 'pad'
     corrupt_images: str = 'error'
+    cache: str = 'off'
     manual_seed: int = 0
 
     @classmethod
@@ -74,7 +77,11 @@ class UnpairedSettings:
             raise OptionError(f'gt_size: {self.gt_size}; a crop has at least 1 pixel')
         if self.resize is not None and self.resize < self.gt_size:
             raise OptionError(f'resize: {self.resize} is smaller than gt_size: {self.gt_size}')
-        for key, choices in (('small_images', SMALL_IMAGES), ('corrupt_images', CORRUPT_IMAGES)):
+        for key, choices in (
+            ('small_images', SMALL_IMAGES),
+            ('corrupt_images', CORRUPT_IMAGES),
+            ('cache', CACHES),
+        ):
             value = getattr(self, key)
             if value not in choices:
                 hint = did_you_mean(str(value), choices)

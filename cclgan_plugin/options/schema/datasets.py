@@ -65,6 +65,9 @@ class UnpairedImageDatasetOptions(_LoaderOptions):
     corrupt_images: Literal['error', 'skip'] = option(
         'an image that cannot be decoded: stop, or take another one and warn', 'error'
     )
+    cache: Literal['off', 'encoded', 'decoded'] = option(
+        'hold all images in memory that the workers share: the files, or their pixels (fastest)', 'off'
+    )
 
 
 class PairedImageDatasetOptions(_LoaderOptions):
