@@ -82,3 +82,10 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
     channels = np.ascontiguousarray(image.transpose(2, 0, 1)).astype(np.float32)
     channels /= np.float32(np.iinfo(image.dtype).max)
     return torch.from_numpy(channels)
+
+
+def to_byte_tensor(image: np.ndarray) -> torch.Tensor:
+    """``(H, W, 3)`` uint8 or uint16 becomes uint8 ``(3, H, W)``; of 16 bits the nearest 8 are kept."""
+    if image.dtype == np.uint16:
+        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -13,7 +13,7 @@ import torch
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from cclgan_plugin.data.crop import at_least, random_crop, resize_to_square, to_tensor
+from cclgan_plugin.data.crop import at_least, random_crop, resize_to_square, to_byte_tensor, to_tensor
 from cclgan_plugin.data.epoch_sampler import EpochSampler, SampleKey
 from cclgan_plugin.data.find_source import find_source
 from cclgan_plugin.data.image_side import ImageSide
@@ -73,8 +73,8 @@ class UnpairedImageDataset(Dataset[dict[str, Any]]):
             key: a :class:`SampleKey`, or an index in [-len, len).
 
         Returns:
-            ``lq`` and ``gt``: float32 ``(3, gt_size, gt_size)``, RGB in [0, 1]; ``lq_path`` and ``gt_path``:
-            the files or keys they came from.
+            ``lq`` and ``gt``: float32 ``(3, gt_size, gt_size)``, RGB in [0, 1], or with ``uint8`` that
+            type in 0..255; ``lq_path`` and ``gt_path``: the files or keys they came from.
 
         Raises:
             ImageError: an image cannot be read, or is smaller than the crop where that is an error.
@@ -99,7 +99,7 @@ class UnpairedImageDataset(Dataset[dict[str, Any]]):
             image = resize_to_square(image, settings.resize)
         image = at_least(image, settings.gt_size, settings.small_images, name)
         crop = random_crop(image, settings.gt_size, settings.use_hflip, randomness(f'crop {side.key}'))
-        return to_tensor(crop), name
+        return (to_byte_tensor if settings.uint8 else to_tensor)(crop), name
 
     def _planned_randomness(self, key: SampleKey, purpose: str) -> np.random.Generator:
         return generator(self.settings.manual_seed, purpose, *key)

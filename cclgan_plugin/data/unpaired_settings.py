@@ -28,6 +28,7 @@ class UnpairedSettings:
         small_images: images smaller than the crop: ``'pad'`` or ``'error'``.
         corrupt_images: images that cannot be decoded: ``'error'`` or ``'skip'``.
         cache: hold all images in memory: ``'off'``, ``'encoded'`` or ``'decoded'``.
+        uint8: hand over 8-bit crops; BasicSR's training, mended, makes floats of them on the device.
         manual_seed: everything random follows from it.
     """
 
@@ -42,6 +43,7 @@ class UnpairedSettings:
     small_images: str = 'pad'
     corrupt_images: str = 'error'
     cache: str = 'off'
+    uint8: bool = False
     manual_seed: int = 0
 
     @classmethod
@@ -70,7 +72,8 @@ class UnpairedSettings:
         for key in ('dataroot_lq', 'dataroot_gt', 'meta_info_file_lq', 'meta_info_file_gt'):
             self._expect(key, str, 'a path')
         self._expect('io_backend', dict, 'e.g. {type: disk}')
-        self._expect('use_hflip', bool, 'true or false')
+        for key in ('use_hflip', 'uint8'):
+            self._expect(key, bool, 'true or false')
         for key in ('gt_size', 'resize', 'manual_seed'):
             self._expect(key, int, 'a whole number')
         if self.gt_size < 1:

@@ -68,6 +68,10 @@ class UnpairedImageDatasetOptions(_LoaderOptions):
     cache: Literal['off', 'encoded', 'decoded'] = option(
         'hold all images in memory that the workers share: the files, or their pixels (fastest)', 'off'
     )
+    uint8: bool = option(
+        'workers hand over 8-bit crops, a quarter of the memory to copy; they become floats on the device',
+        False,
+    )
 
 
 class PairedImageDatasetOptions(_LoaderOptions):
