@@ -13,7 +13,7 @@ Item = TypeVar('Item')
 Result = TypeVar('Result')
 
 # Results that may wait for the consumer, for each thread.
-_AHEAD = 4
+_AHEAD = 32
 
 
 def processors() -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from cclgan_plugin.data.crop import SMALL_IMAGES
 from cclgan_plugin.data.image_cache import CACHES
 from cclgan_plugin.data.image_side import CORRUPT_IMAGES
+from cclgan_plugin.data.synthetic_rain import SyntheticRain
 from cclgan_plugin.errors import OptionError, did_you_mean
 
 
@@ -28,6 +29,7 @@ class UnpairedSettings:
         small_images: images smaller than the crop: ``'pad'`` or ``'error'``.
         corrupt_images: images that cannot be decoded: ``'error'`` or ``'skip'``.
         cache: hold all images in memory: ``'off'``, ``'encoded'`` or ``'decoded'``.
+        synthetic_rain: makes further rainy samples of clean images; None = does not.
         uint8: hand over 8-bit crops; BasicSR's training, mended, makes floats of them on the device.
         manual_seed: everything random follows from it.
     """
@@ -43,6 +45,7 @@ class UnpairedSettings:
     small_images: str = 'pad'
     corrupt_images: str = 'error'
     cache: str = 'off'
+    synthetic_rain: SyntheticRain | None = None
     uint8: bool = False
     manual_seed: int = 0
 
@@ -64,6 +67,10 @@ class UnpairedSettings:
         if opt.get('scale', 1) != 1:
             raise OptionError(f'scale: {opt["scale"]}; with UnpairedImageDataset scale must be 1')
         known = {key: opt[key] for key in cls.__dataclass_fields__ if opt.get(key) is not None}
+        if 'synthetic_rain' in known:
+            if not isinstance(known['synthetic_rain'], dict):
+                raise OptionError('synthetic_rain: expected a map, e.g. {fraction: 0.25, type: rain}')
+            known['synthetic_rain'] = SyntheticRain.from_options(known['synthetic_rain'])
         settings = cls(**known)
         settings._check()
         return settings
