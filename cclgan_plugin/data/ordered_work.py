@@ -12,8 +12,8 @@ from typing import TypeVar
 Item = TypeVar('Item')
 Result = TypeVar('Result')
 
-# Results that may wait for the consumer, for each thread.
-_AHEAD = 32
+# Results that may wait for the consumer, which may stop for a moment to write; they may be large images.
+_AHEAD = 16
 
 
 def processors() -> int:
@@ -39,7 +39,7 @@ def in_order(
     with ThreadPoolExecutor(workers, thread_name_prefix='images') as pool:
         pending: deque[Future[Result]] = deque()
         try:
-            for item in itertools.islice(remaining, workers * _AHEAD):
+            for item in itertools.islice(remaining, workers + _AHEAD):
                 pending.append(pool.submit(function, item))
             while pending:
                 result = pending.popleft().result()
