@@ -39,9 +39,7 @@ def lmdb_keys(names: Sequence[str]) -> list[str]:
     Args:
         names: different paths relative to a root, with ``/`` between the parts.
     """
-    short = [_encode(os.path.splitext(name)[0]) for name in names]
-    full = [_encode(name) for name in names]
-    keys = list(short)
+    keys, full = (list(kind) for kind in zip(*map(possible_keys, names), strict=True)) if names else ([], [])
     while True:
         counts = Counter(keys)
         clashing = [i for i, key in enumerate(keys) if counts[key] > 1 and key != full[i]]
@@ -49,6 +47,11 @@ def lmdb_keys(names: Sequence[str]) -> list[str]:
             return keys
         for index in clashing:
             keys[index] = full[index]
+
+
+def possible_keys(name: str) -> tuple[str, str]:
+    """The key without, and that with the extension; which one it is depends on the other images."""
+    return _encode(os.path.splitext(name)[0]), _encode(name)
 
 
 def sub_image_key(key: str, top: int, left: int) -> str:

@@ -279,3 +279,44 @@ def test_names_and_places_that_cannot_be_used(photos: Path, tmp_path: Path) -> N
     with pytest.raises(DataError, match='would hold no image'):
         build([photos], tmp_path / 'none.lmdb')
     assert not (tmp_path / 'none.lmdb').exists()
+
+
+def test_lists_of_file_names_choose_from_it(photos: Path, tmp_path: Path) -> None:
+    from cclgan_plugin.data.find_source import find_source
+
+    build([photos], tmp_path / 'photos.lmdb')
+    (tmp_path / 'list.txt').write_text('\n'.join(ODD_NAMES))
+    source = find_source('lq', str(tmp_path / 'photos.lmdb'), str(tmp_path / 'list.txt'), {'type': 'lmdb'})
+    assert source.names == lmdb_keys(ODD_NAMES)
+    for index, name in enumerate(ODD_NAMES):
+        assert source.read(index) == (photos / name).read_bytes()
+
+
+_LIMITED = """
+import resource, sys
+from cclgan_plugin.cli.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+sys.exit(main(['data', 'lmdb', sys.argv[1], sys.argv[2]]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='POSIX limits')
+def test_a_disk_that_takes_no_more_is_said_and_the_work_goes_on_later(tmp_path: Path) -> None:
+    from cclgan_plugin.cli.main import main
+
+    (tmp_path / 'photos').mkdir()
+    for index in range(30):
+        noise = np.random.default_rng(index).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / 'photos' / f'{index}.png'), noise)
+    destination = tmp_path / 'photos.lmdb'
+    done = subprocess.run(
+        [sys.executable, '-c', _LIMITED, str(tmp_path / 'photos'), str(destination)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )
+    assert done.returncode == 2
+    assert 'cannot be written: ' in done.stderr
+    assert not destination.exists()
+    assert main(['data', 'lmdb', str(tmp_path / 'photos'), str(destination), '--verify']) == 0
+    assert len(content(destination)) == 30
