@@ -93,7 +93,7 @@ def _build(args: argparse.Namespace, planned: Sequence[PlannedImage], settings: 
         return 1
     build.write_meta_info()
     good = [image for image in planned if image.path not in bad]
-    if args.verify and _report(build.database, _verify(build.database, good, settings, args.workers)):
+    if args.verify and _report(args.destination, _verify(build.database, good, settings, args.workers)):
         return 1
     build.publish()
     print(f'{args.destination}: {len(good)} images' + (f', {len(bad)} left out' if bad else ''))

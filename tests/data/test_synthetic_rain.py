@@ -165,3 +165,22 @@ def test_the_preview_shows_every_kind_of_rain(make_folder: Callable[..., str]) -
     assert picture.dtype == np.uint8
     assert picture.shape[1] > (1 + len(RAIN_TYPES)) * 256
     assert 2 * 256 < picture.shape[0] < 3 * 256
+
+
+def test_a_run_that_would_have_no_clean_image_does_not_start(
+    make: Callable[..., UnpairedImageDataset],
+) -> None:
+    from cclgan_plugin.options.preflight_data import check_datasets
+
+    dataset = {
+        **make().opt,
+        'type': 'UnpairedImageDataset',
+        'io_backend': {'type': 'disk'},
+        'corrupt_images': 'error',
+        'dataset_enlarge_ratio': 1,
+        'batch_size_per_gpu': 1,
+    }
+    check_datasets({'datasets': {'train': dataset}})
+    dataset['synthetic_rain'] = {'fraction': 0.99}
+    with pytest.raises(OptionError, match=r'datasets\.train: synthetic_rain: .* leaves none'):
+        check_datasets({'datasets': {'train': dataset}})
