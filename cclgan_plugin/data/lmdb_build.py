@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.image_file import write_whole
+from cclgan_plugin.data.lmdb_destination import check_destination, lock
 from cclgan_plugin.data.lmdb_entry import Entry, EntrySettings, make_entries
 from cclgan_plugin.data.lmdb_journal import Journal
 from cclgan_plugin.data.lmdb_plan import PlannedImage, identity
@@ -74,7 +74,7 @@ class LmdbBuild:
             os.makedirs(self._workshop, exist_ok=True)
         except OSError as error:
             raise DataError(f'DST: "{self._workshop}" cannot be made: {error.strerror}') from error
-        self._lock = _lock(os.path.join(self._workshop, 'lock'), destination)
+        self._lock = lock(os.path.join(self._workshop, 'lock'), destination)
         kept = json.dumps(asdict(settings), sort_keys=True)
         self._journal = Journal(os.path.join(self._workshop, 'journal'), kept)
         self.started_anew = self._journal.other_settings
@@ -174,36 +174,3 @@ class LmdbBuild:
             writer.put([(entry.key, entry.data) for entries in batch.values() for entry in entries])
             self._journal.note({self._identities[n]: [e.line for e in batch[n]] for n in batch})
             yield from (Stored(self.planned[number].path, None) for number in batch)
-
-
-def check_destination(destination: str, overwrite: bool) -> None:
-    """Makes sure that a database may get this name.
-
-    Raises:
-        DataError: BasicSR would not take the name, or something is there that must not be replaced.
-    """
-    if not destination.endswith('.lmdb'):
-        raise DataError(f'DST: "{destination}": BasicSR reads databases whose name ends in .lmdb')
-    if not os.path.lexists(destination):
-        return
-    if not os.path.isfile(os.path.join(destination, 'data.mdb')):
-        raise DataError(f'DST: "{destination}" is there and is no LMDB; choose another name')
-    if not overwrite:
-        raise DataError(
-            f'DST: "{destination}" is there already; --verify compares it with SRC, --overwrite replaces it'
-        )
-
-
-def _lock(path: str, destination: str) -> int | None:
-    """Keeps a second process from building at the same place; the lock ends with this process."""
-    with contextlib.suppress(ImportError):
-        import fcntl
-
-        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(handle)
-            raise DataError(f'DST: another process is building "{destination}"') from error
-        return handle
-    return None
