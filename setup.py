@@ -31,6 +31,7 @@ setup(
         'basicsr>=1.4.2',
         'filelock>=3.12',
         'huggingface_hub>=0.20',
+        'kornia-rs>=0.2,<0.3',
         'lmdb>=1.4',
         'matplotlib>=3.7',
         'mmengine>=0.10',

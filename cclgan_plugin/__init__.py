@@ -23,7 +23,8 @@ def load() -> None:
 
     mends.apply()
 
-    from cclgan_plugin import archs, data, encoders, losses, models  # noqa: F401
+    from cclgan_plugin import archs, encoders, losses, models  # noqa: F401
+    from cclgan_plugin.data import unpaired_image_dataset  # noqa: F401
     from cclgan_plugin.zoo import address
 
     address.register()

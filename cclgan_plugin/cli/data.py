@@ -1,113 +1,31 @@
-"""``basicsr data``: a demo set, and rain on anyone's photographs."""
+"""``basicsr data``: everything that is done to images before a training."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from dataclasses import fields, replace
 from typing import Any
+
+from cclgan_plugin.cli import data_check, data_demo, data_lmdb, data_rain, data_split
 
 _EXAMPLES = """examples:
   basicsr data demo datasets/demo
   basicsr data rain photos rainy_photos
   basicsr data rain photos rainy_photos --type downpour --angle 15 --vary 0.3
+  basicsr data split rainy clean lists --val 0.1
+  basicsr data lmdb photos photos.lmdb --verify
+  basicsr data check options/train_cclgan.yml --sheet check.png
 """
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
-    """Adds the command ``data`` with its own commands ``demo`` and ``rain``."""
+    """Adds the command ``data`` with its own commands, each in a file of its own."""
     parser = subparsers.add_parser(
         'data',
-        help='make training and test images',
-        description='Make training and test images.',
+        help='make and check training and test images',
+        description='Make and check training and test images.',
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
     commands = parser.add_subparsers(dest='data_command', required=True, metavar='COMMAND')
-    _add_demo(commands)
-    _add_rain(commands)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Runs the chosen command; 0 = all done, 1 = done except for some bad photographs."""
-    return {'demo': _demo, 'rain': _rain}[args.data_command](args)
-
-
-def _add_demo(commands: argparse._SubParsersAction[Any]) -> None:
-    parser = commands.add_parser(
-        'demo',
-        help='write a small rainy / clean / validation set',
-        description='Write a small set to try things out: DIR/rainy and DIR/clean (unpaired), DIR/val/rainy '
-        'and DIR/val/clean (pairs), DIR/preview.png. The photographs ship with scikit-image, the rain is '
-        'rendered.',
-    )
-    parser.add_argument('dir', metavar='DIR', help='folder to write to, new or empty')
-    parser.add_argument('--overwrite', action='store_true', help='replace the set in DIR; other files stay')
-    parser.add_argument('--seed', type=int, default=0, help='other numbers give other rain (default: 0)')
-
-
-def _add_rain(commands: argparse._SubParsersAction[Any]) -> None:
-    from cclgan_plugin.data.rain_params import RAIN_TYPES, RainParams
-
-    parser = commands.add_parser(
-        'rain',
-        help='render rain on photographs',
-        description='Render rain on all photographs below CLEAN_DIR. OUT_DIR gets the same tree, names and '
-        'formats, as pairs need them (JPEG in quality 95; 16-bit PNG and TIFF stay 16-bit).',
-        epilog='A file that is no photograph is named and left out; the exit code is then 1.',
-    )
-    parser.add_argument('clean_dir', metavar='CLEAN_DIR', help='folder of photographs, nested or not')
-    parser.add_argument('out_dir', metavar='OUT_DIR', help='folder for the rainy ones, new or empty')
-    parser.add_argument('--overwrite', action='store_true', help='replace images in OUT_DIR')
-    parser.add_argument('--seed', type=int, default=0, help='other numbers give other drops (default: 0)')
-    parser.add_argument(
-        '--vary', type=float, default=0, metavar='0..1', help='how much the rain differs between photographs'
-    )
-    parser.add_argument(
-        '--type', default='rain', choices=tuple(RAIN_TYPES), help='kind of rain; sets all of the following'
-    )
-    for number in fields(RainParams):
-        low, high, meaning = (number.metadata[key] for key in ('low', 'high', 'meaning'))
-        values = ', '.join(f'{name} {getattr(kind, number.name):g}' for name, kind in RAIN_TYPES.items())
-        parser.add_argument(
-            f'--{number.name.replace("_", "-")}',
-            type=float,
-            metavar='X',
-            help=f'{meaning}; {low:g} to {high:g} ({values})',
-        )
-
-
-def _demo(args: argparse.Namespace) -> int:
-    from cclgan_plugin.data.demo import write_demo
-
-    written = write_demo(args.dir, args.overwrite, args.seed)
-    for folder, count in sorted(written.counts.items()):
-        print(f'{written.root}/{folder}: {count} images')
-    print(f'{written.preview}: what they look like')
-    return 0
-
-
-def _rain(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from cclgan_plugin.data.rain_folder import plan, rain_on_folder
-    from cclgan_plugin.data.rain_params import RainParams, rain_type
-    from cclgan_plugin.errors import OptionError
-
-    given = {number.name: getattr(args, number.name) for number in fields(RainParams)}
-    changes = {name: value for name, value in given.items() if value is not None}
-    params = replace(rain_type(args.type), **changes)
-    if not 0 <= args.vary <= 1:
-        raise OptionError(f'--vary {args.vary:g}, expected a number from 0 to 1')
-    names = plan(args.clean_dir, args.out_dir, args.overwrite)
-    bad = 0
-    # disable=None: a bar on a terminal only
-    with tqdm(total=len(names), unit='image', disable=None) as bar:
-        for rained in rain_on_folder(args.clean_dir, args.out_dir, names, params, args.seed, args.vary):
-            bar.update()
-            if rained.error is not None:
-                bad += 1
-                tqdm.write(f'left out: {rained.error}', file=sys.stderr)
-    print(f'{args.out_dir}: {len(names) - bad} rainy images' + (f', {bad} left out' if bad else ''))
-    return 1 if bad else 0
+    for command in (data_demo, data_rain, data_split, data_check, data_lmdb):
+        command.add_parser(commands)

@@ -22,7 +22,8 @@ class Command:
         name: as typed.
         meaning: its line in ``basicsr --help``.
         module: the file with ``add_parser(subparsers)`` and ``run(args) -> int``, imported when it is asked
-            for. Its parser sets ``run`` as a default, and perhaps ``check``, a quick look at the arguments.
+            for. Its parser sets ``run`` as a default, and perhaps ``check``, a quick look at the arguments,
+            and ``needs_plugins=False`` where nothing that is registered with BasicSR is used.
         parses_alone: its parser can be built without loading the plugin, which takes seconds.
     """
 
@@ -39,7 +40,7 @@ COMMANDS = (
     Command('derain', 'take the rain out of pictures', 'cclgan_plugin.cli.derain', parses_alone=True),
     Command('zoo', 'trained weights', 'cclgan_plugin.cli.zoo', parses_alone=True),
     Command('export', 'write weights for other programs', 'cclgan_plugin.cli.export', parses_alone=False),
-    Command('data', 'make training and test images', 'cclgan_plugin.cli.data', parses_alone=False),
+    Command('data', 'make and check training and test images', 'cclgan_plugin.cli.data', parses_alone=True),
 )
 
 #: What ``--version`` lists, by distribution.
@@ -69,9 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parse(arguments)
         if 'check' in args:
             args.check(args)
-        from cclgan_plugin.cli.plugins import load_plugins
+        if getattr(args, 'needs_plugins', True):
+            from cclgan_plugin.cli.plugins import load_plugins
 
-        load_plugins(getattr(args, 'plugin', ()))
+            load_plugins(getattr(args, 'plugin', ()))
         return args.run(args)
     except SystemExit as stop:
         # From argparse: 0 after --help and --version, 2 after its own message.

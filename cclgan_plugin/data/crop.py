@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 import torch
@@ -56,6 +58,27 @@ def at_least(image: np.ndarray, size: int, small_images: str, name: str) -> np.n
     return np.pad(image, [*padding, (0, 0)], mode='reflect')
 
 
+class Place(NamedTuple):
+    """Where a crop is taken.
+
+    Attributes:
+        top, left: its corner in pixels.
+        mirror: whether it is mirrored left to right.
+    """
+
+    top: int
+    left: int
+    mirror: bool
+
+
+def random_place(image: np.ndarray, size: int, use_hflip: bool, rng: np.random.Generator) -> Place:
+    """Draws what :func:`random_crop` cuts out; its arguments."""
+    height, width = image.shape[:2]
+    top = int(rng.integers(height - size + 1))
+    left = int(rng.integers(width - size + 1))
+    return Place(top, left, bool(use_hflip and rng.integers(2)))
+
+
 def random_crop(image: np.ndarray, size: int, use_hflip: bool, rng: np.random.Generator) -> np.ndarray:
     """A random square of the image, mirrored left to right half of the time if ``use_hflip``.
 
@@ -68,13 +91,13 @@ def random_crop(image: np.ndarray, size: int, use_hflip: bool, rng: np.random.Ge
     Returns:
         A view ``(size, size, 3)``.
     """
-    height, width = image.shape[:2]
-    top = int(rng.integers(height - size + 1))
-    left = int(rng.integers(width - size + 1))
-    crop = image[top : top + size, left : left + size]
-    if use_hflip and rng.integers(2):
-        crop = crop[:, ::-1]
-    return crop
+    return cut(image, random_place(image, size, use_hflip, rng), size)
+
+
+def cut(image: np.ndarray, place: Place, size: int) -> np.ndarray:
+    """The square of the image at a place, a view ``(size, size, 3)``."""
+    crop = image[place.top : place.top + size, place.left : place.left + size]
+    return crop[:, ::-1] if place.mirror else crop
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
@@ -82,3 +105,10 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
     channels = np.ascontiguousarray(image.transpose(2, 0, 1)).astype(np.float32)
     channels /= np.float32(np.iinfo(image.dtype).max)
     return torch.from_numpy(channels)
+
+
+def to_byte_tensor(image: np.ndarray) -> torch.Tensor:
+    """``(H, W, 3)`` uint8 or uint16 becomes uint8 ``(3, H, W)``; of 16 bits the nearest 8 are kept."""
+    if image.dtype == np.uint16:
+        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

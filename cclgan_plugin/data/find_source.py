@@ -9,6 +9,7 @@ import lmdb
 
 from cclgan_plugin.data.image_folder import check_folder, find_images
 from cclgan_plugin.data.lmdb_environment import environment
+from cclgan_plugin.data.lmdb_keys import possible_keys
 from cclgan_plugin.data.meta_info import ListedImage, read_meta_info
 from cclgan_plugin.data.sources import FileSource, ImageSource, LmdbSource
 from cclgan_plugin.errors import DataError, OptionError, did_you_mean
@@ -76,8 +77,8 @@ def _listed_keys(side: str, root: str, meta_info: str | None) -> list[str]:
 
 def _key_of(name: str, transaction: lmdb.Transaction) -> str | None:
     # BasicSR's writer takes the name without its extension as the key and its readers cut at the first
-    # dot; databases from elsewhere use whole names. Only the database knows which one it was.
-    for key in (os.path.splitext(name)[0], name, name.split('.')[0]):
+    # dot; databases from elsewhere use whole names, ours encode them. Only the database knows which it was.
+    for key in (os.path.splitext(name)[0], name, *possible_keys(name), name.split('.')[0]):
         if key and transaction.get(key.encode()) is not None:
             return key
     return None

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from cclgan_plugin.data.decode import decode_image
+from cclgan_plugin.data.image_cache import DecodedCache, EncodedCache
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.sources import ImageSource
+from cclgan_plugin.errors import DataError
 
 CORRUPT_IMAGES = ('error', 'skip')
 
@@ -23,11 +25,29 @@ class ImageSide:
         source: where its images come from.
         corrupt_images: ``'error'``: an image that cannot be decoded ends the run; ``'skip'``: warn once
             and take another image of this side.
+        cache: ``'off'``, or ``'encoded'`` or ``'decoded'``: held in memory that all workers share.
+        at_least: images may come smaller than they are, see
+            :func:`~cclgan_plugin.data.decode.decode_image`.
+
+    Raises:
+        DataError: the images do not fit into memory.
     """
 
-    def __init__(self, key: str, source: ImageSource, corrupt_images: str) -> None:
+    def __init__(
+        self,
+        key: str,
+        source: ImageSource,
+        corrupt_images: str,
+        cache: str = 'off',
+        at_least: int | None = None,
+    ) -> None:
         self.key = key
-        self.source = source
+        self._at_least = at_least
+        try:
+            self.source = EncodedCache(source) if cache == 'encoded' else source
+            self._pixels = DecodedCache(source, at_least) if cache == 'decoded' else None
+        except DataError as error:
+            raise DataError(f'cache: {cache}: {key}: {error}; choose cache: encoded or off') from error
         # Which images were complained of, in shared memory: one warning per file, not one per worker.
         self._warned = (
             torch.zeros(len(source), dtype=torch.uint8).share_memory_() if corrupt_images == 'skip' else None
@@ -64,7 +84,10 @@ class ImageSide:
 
     def _decode(self, index: int) -> tuple[np.ndarray, str]:
         name = self.source.name(index)
-        return decode_image(self.source.read(index), name), name
+        cached = None if self._pixels is None else self._pixels.get(index)
+        if cached is not None:
+            return cached, name
+        return decode_image(self.source.read(index), name, self._at_least), name
 
     def _warn(self, index: int, error: ImageError) -> None:
         assert self._warned is not None

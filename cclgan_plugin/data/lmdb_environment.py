@@ -51,3 +51,11 @@ def environment(path: str) -> lmdb.Environment:
             raise DataError(f'"{path}" cannot be opened as an LMDB database: {error}') from error
         _open[key] = (os.getpid(), opened)
         return opened
+
+
+def close_environment(path: str) -> None:
+    """Closes a database that is about to be replaced; whoever reads it next opens it anew."""
+    with _lock:
+        _, found = _open.pop(os.path.realpath(path), (0, None))
+        if found is not None:
+            found.close()

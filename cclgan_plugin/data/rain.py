@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from cclgan_plugin.data.linear_light import luminance, to_linear, to_srgb
@@ -9,8 +11,21 @@ from cclgan_plugin.data.rain_params import RainParams
 from cclgan_plugin.data.rain_streaks import draw, fall
 
 
+class Window(NamedTuple):
+    """Which part of a photograph an image is.
+
+    Attributes:
+        top: the row of the photograph at which the image begins.
+        height, width: of the photograph in pixels.
+    """
+
+    top: int
+    height: int
+    width: int
+
+
 def render_rain(
-    image: np.ndarray, params: RainParams, rng: np.random.Generator
+    image: np.ndarray, params: RainParams, rng: np.random.Generator, window: Window | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lets it rain on a photograph.
 
@@ -23,10 +38,11 @@ def render_rain(
         image: ``(H, W, 3)``, sRGB in [0, 1], any float type.
         params: the rain.
         rng: decides everything random.
+        window: where a crop comes from, so that it gets the rain of its photograph; None = the image is one.
 
     Returns:
         The rainy image, float32 ``(H, W, 3)``, sRGB in [0, 1]; and the share of each pixel that streaks
-        cover, float32 ``(H, W)`` in [0, 1], without the veil.
+        cover, float32 ``(H, W)`` in [0, 1], without veil and mist.
 
     Raises:
         ValueError: the image has another shape or is not of a float type.
@@ -36,10 +52,22 @@ def render_rain(
     scene = to_linear(image)
     drop_light = params.brightness * _sky_light(scene)
     height, width = image.shape[:2]
-    mask = 1 - np.exp(-draw(fall(height, width, params, rng), height, width))
+    window = window or Window(0, height, width)
+    side = min(window.height, window.width)
+    mask = 1 - np.exp(-draw(fall(height, width, params, rng, side), height, width))
     covered = mask[..., None]
-    veiled = scene + params.veil * (drop_light - scene)
+    veiled = scene + _far_rain(params, height, window) * (drop_light - scene)
     return to_srgb(veiled + covered * (drop_light - veiled)), mask
+
+
+def _far_rain(params: RainParams, height: int, window: Window) -> np.ndarray:
+    """The share of light from drops too far away to be seen, by row, ``(height, 1, 1)``.
+
+    The distance of what a photograph shows is not known; mostly it grows towards the upper edge.
+    """
+    row = (window.top + np.arange(height, dtype=np.float32) + 0.5) / window.height
+    mist = params.mist * (1 - row.clip(0, 1))
+    return (1 - (1 - params.veil) * (1 - mist))[:, None, None]
 
 
 def _sky_light(scene: np.ndarray) -> np.ndarray:

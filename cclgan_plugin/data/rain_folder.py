@@ -12,7 +12,7 @@ from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.image_file import encode_image, write_whole
 from cclgan_plugin.data.image_folder import find_images
-from cclgan_plugin.data.rain import render_rain
+from cclgan_plugin.data.rain import Window, render_rain
 from cclgan_plugin.data.rain_params import RainParams, vary
 from cclgan_plugin.data.randomness import generator
 from cclgan_plugin.data.sources import read_bytes
@@ -31,13 +31,14 @@ class Rained(NamedTuple):
     error: ImageError | None
 
 
-def plan(clean: str, out: str, overwrite: bool) -> list[str]:
+def plan(clean: str, out: str, overwrite: bool, what: str = 'OUT_DIR') -> list[str]:
     """The photographs to rain on, after making sure that nothing of the user's gets lost.
 
     Args:
         clean: folder of clean photographs.
         out: folder for the rainy ones.
         overwrite: files in ``out`` may be replaced.
+        what: what ``out`` is called in messages.
 
     Returns:
         Paths relative to ``clean``.
@@ -49,21 +50,27 @@ def plan(clean: str, out: str, overwrite: bool) -> list[str]:
     names = find_images(clean, 'CLEAN_DIR')
     inside, outside = os.path.realpath(out), os.path.realpath(clean)
     if inside == outside:
-        raise DataError(f'OUT_DIR: "{out}" is CLEAN_DIR itself; rain would replace the clean photographs')
+        raise DataError(f'{what}: "{out}" is CLEAN_DIR itself; rain would replace the clean photographs')
     for one, other in ((inside, outside), (outside, inside)):
         if one.startswith(os.path.join(other, '')):
             raise DataError(
-                f'OUT_DIR: "{out}" and "{clean}" lie one inside the other; choose a folder elsewhere'
+                f'{what}: "{out}" and "{clean}" lie one inside the other; choose a folder elsewhere'
             )
     if os.path.lexists(out) and not os.path.isdir(out):
-        raise DataError(f'OUT_DIR: "{out}" is a file, a folder was expected')
+        raise DataError(f'{what}: "{out}" is a file, a folder was expected')
     if os.path.isdir(out) and os.listdir(out) and not overwrite:
-        raise DataError(f'OUT_DIR: "{out}" is not empty; choose another folder, or use --overwrite')
+        raise DataError(f'{what}: "{out}" is not empty; choose another folder, or use --overwrite')
     return names
 
 
 def rain_on_folder(
-    clean: str, out: str, names: list[str], params: RainParams, seed: int = 0, variation: float = 0
+    clean: str,
+    out: str,
+    names: list[str],
+    params: RainParams,
+    seed: int = 0,
+    variation: float = 0,
+    masks: str | None = None,
 ) -> Iterator[Rained]:
     """Writes a rainy version of each photograph, under the same relative name and in the same format.
 
@@ -77,6 +84,8 @@ def rain_on_folder(
         params: the rain.
         seed: other numbers give other drops.
         variation: how much the kind of rain differs between photographs, see :func:`vary`.
+        masks: folder for pictures of the streaks alone, ``NAME.png``: the share of each pixel that they
+            cover, 255 = all of it; None = none are written.
 
     Yields:
         One result per photograph; a bad photograph is reported and does not end the work.
@@ -92,13 +101,26 @@ def rain_on_folder(
             yield Rained(name, error)
             continue
         rng = generator(seed, f'rain {name}')
-        rainy = rain_on(image, vary(params, variation, rng), rng)
+        rainy, mask = rain_and_mask(image, vary(params, variation, rng), rng)
+        if masks is not None:
+            write_whole(os.path.join(masks, f'{name}.png'), encode_image(mask, '.png'))
+        # Last: a rainy photograph that is there has its mask.
         write_whole(os.path.join(out, name), encode_image(rainy, os.path.splitext(name)[1]))
         yield Rained(name, None)
 
 
-def rain_on(image: np.ndarray, params: RainParams, rng: np.random.Generator) -> np.ndarray:
+def rain_on(
+    image: np.ndarray, params: RainParams, rng: np.random.Generator, window: Window | None = None
+) -> np.ndarray:
     """:func:`render_rain` for whole-number images: uint8 or uint16 ``(H, W, 3)`` in, the same type out."""
+    return rain_and_mask(image, params, rng, window)[0]
+
+
+def rain_and_mask(
+    image: np.ndarray, params: RainParams, rng: np.random.Generator, window: Window | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`rain_on`, and the streaks alone, uint8 ``(H, W, 3)``, grey."""
     full = np.float32(np.iinfo(image.dtype).max)
-    rainy, _ = render_rain(image.astype(np.float32) / full, params, rng)
-    return np.rint(rainy * full).astype(image.dtype)
+    rainy, mask = render_rain(image.astype(np.float32) / full, params, rng, window)
+    grey = np.rint(mask * 255).astype(np.uint8)
+    return np.rint(rainy * full).astype(image.dtype), np.repeat(grey[..., None], 3, axis=2)

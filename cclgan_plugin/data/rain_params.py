@@ -35,6 +35,9 @@ class RainParams:
     depth: float = _number(5, 1, 50, 'distance of the farthest drops, when the nearest are at 1')
     blur: float = _number(1, 0, 20, 'defocus of the nearest drops, in streak widths; the farthest are sharp')
     veil: float = _number(0.01, 0, 0.9, 'share of the light that comes from rain too far away to see drops')
+    mist: float = _number(
+        0, 0, 0.9, 'the same at the upper edge, where the scene is far; none at the lower one'
+    )
 
     def __post_init__(self) -> None:
         for number in fields(self):
@@ -46,7 +49,20 @@ class RainParams:
 RAIN_TYPES = {
     'drizzle': RainParams(density=900, length=0.05, width=0.004, opacity=0.45, depth=4, veil=0.02),
     'rain': RainParams(),
-    'downpour': RainParams(density=1400, length=0.24, width=0.009, opacity=0.55, depth=6, veil=0.05),
+    'downpour': RainParams(
+        density=1400, length=0.24, width=0.009, opacity=0.55, depth=6, veil=0.05, mist=0.15
+    ),
+    'storm': RainParams(
+        density=2200,
+        length=0.32,
+        width=0.01,
+        angle=14,
+        angle_jitter=4,
+        opacity=0.6,
+        depth=8,
+        veil=0.08,
+        mist=0.35,
+    ),
 }
 
 
@@ -80,6 +96,8 @@ def vary(params: RainParams, amount: float, rng: np.random.Generator) -> RainPar
     }
     angle = next(number for number in fields(params) if number.name == 'angle')
     changed['angle'] = _clip(angle, params.angle + 45 * amount * rng.uniform(-1, 1))
+    mist = next(number for number in fields(params) if number.name == 'mist')
+    changed['mist'] = _clip(mist, params.mist * math.exp(rng.uniform(-amount, amount)))
     return replace(params, **changed)
 
 

@@ -38,7 +38,9 @@ class Streaks:
     peak: np.ndarray
 
 
-def fall(height: int, width: int, params: RainParams, rng: np.random.Generator) -> Streaks:
+def fall(
+    height: int, width: int, params: RainParams, rng: np.random.Generator, side: int | None = None
+) -> Streaks:
     """Draws the drops in front of a camera.
 
     Drops fill the view evenly, so their number grows with the square of the distance z; length and width
@@ -50,8 +52,10 @@ def fall(height: int, width: int, params: RainParams, rng: np.random.Generator) 
         height, width: the image's size in pixels.
         params: the rain.
         rng: decides everything.
+        side: the shorter side that the parameters' shares refer to; None = that of the image. A crop takes
+            that of the photograph it comes from.
     """
-    side = min(height, width)
+    side = side or min(height, width)
     margin = 0.5 * params.length * side
     area = (height + 2 * margin) * (width + 2 * margin) / side**2
     count = int(rng.poisson(params.density * area))

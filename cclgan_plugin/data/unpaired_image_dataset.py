@@ -13,12 +13,14 @@ import torch
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from cclgan_plugin.data.crop import at_least, random_crop, resize_to_square, to_tensor
+from cclgan_plugin.data.crop import at_least, cut, random_place, resize_to_square, to_byte_tensor, to_tensor
 from cclgan_plugin.data.epoch_sampler import EpochSampler, SampleKey
 from cclgan_plugin.data.find_source import find_source
 from cclgan_plugin.data.image_side import ImageSide
+from cclgan_plugin.data.rain import Window
 from cclgan_plugin.data.randomness import generator
 from cclgan_plugin.data.shuffling import shuffled_index
+from cclgan_plugin.data.synthetic_rain import SyntheticRain
 from cclgan_plugin.data.unpaired_settings import UnpairedSettings
 
 Randomness = Callable[[str], np.random.Generator]
@@ -47,12 +49,22 @@ class UnpairedImageDataset(Dataset[dict[str, Any]]):
         self.settings = settings = UnpairedSettings.from_options(opt)
         lq = find_source('lq', settings.dataroot_lq, settings.meta_info_file_lq, settings.io_backend)
         gt = find_source('gt', settings.dataroot_gt, settings.meta_info_file_gt, settings.io_backend)
-        self.lq = ImageSide('dataroot_lq', lq, settings.corrupt_images)
-        self.gt = ImageSide('dataroot_gt', gt, settings.corrupt_images)
+        self.lq, self.gt = (
+            ImageSide(key, source, settings.corrupt_images, settings.cache, settings.resize)
+            for key, source in (('dataroot_lq', lq), ('dataroot_gt', gt))
+        )
+        self._rained, self._clean = np.arange(0), np.arange(len(self.gt))
+        if settings.synthetic_rain is not None:
+            self._rained, self._clean = settings.synthetic_rain.choose(len(self.gt), settings.manual_seed)
         self._warn_of_overlap()
 
     def __len__(self) -> int:
-        return max(len(self.lq), len(self.gt))
+        return max(self._rainy_count, len(self._clean))
+
+    @property
+    def _rainy_count(self) -> int:
+        """Real rainy images, and behind them the clean ones that are rained on."""
+        return len(self.lq) + len(self._rained)
 
     def make_sampler(self, num_replicas: int = 1, rank: int = 0, ratio: float = 1) -> EpochSampler:
         """The sampler that makes runs repeatable.
@@ -71,8 +83,8 @@ class UnpairedImageDataset(Dataset[dict[str, Any]]):
             key: a :class:`SampleKey`, or an index in [-len, len).
 
         Returns:
-            ``lq`` and ``gt``: float32 ``(3, gt_size, gt_size)``, RGB in [0, 1]; ``lq_path`` and ``gt_path``:
-            the files or keys they came from.
+            ``lq`` and ``gt``: float32 ``(3, gt_size, gt_size)``, RGB in [0, 1], or with ``uint8`` that
+            type in 0..255; ``lq_path`` and ``gt_path``: the files or keys they came from.
 
         Raises:
             ImageError: an image cannot be read, or is smaller than the crop where that is an error.
@@ -81,23 +93,46 @@ class UnpairedImageDataset(Dataset[dict[str, Any]]):
         if isinstance(key, SampleKey):
             randomness: Randomness = functools.partial(self._planned_randomness, key)
             seed = self.settings.manual_seed
-            lq_index = shuffled_index(len(self.lq), seed, 'lq', *key)
-            gt_index = shuffled_index(len(self.gt), seed, 'gt', *key)
+            rainy = shuffled_index(self._rainy_count, seed, 'lq', *key)
+            clean = shuffled_index(len(self._clean), seed, 'gt', *key)
         else:
             randomness = _fresh_randomness()
-            lq_index, gt_index = self._plain_pair(operator.index(key), randomness('pairing'))
-        lq, lq_path = self._crop(self.lq, lq_index, randomness)
-        gt, gt_path = self._crop(self.gt, gt_index, randomness)
+            rainy, clean = self._plain_pair(operator.index(key), randomness('pairing'))
+        lq, lq_path = self._rainy(rainy, randomness)
+        gt, gt_path = self._crop(self.gt, int(self._clean[clean]), self.gt.key, randomness)
         return {'lq': lq, 'gt': gt, 'lq_path': lq_path, 'gt_path': gt_path}
 
-    def _crop(self, side: ImageSide, index: int, randomness: Randomness) -> tuple[torch.Tensor, str]:
+    def _rainy(self, index: int, randomness: Randomness) -> tuple[torch.Tensor, str]:
+        """A real rainy image, or a clean one with rain on it."""
+        if index < len(self.lq):
+            return self._crop(self.lq, index, self.lq.key, randomness)
+        return self._crop(
+            self.gt,
+            int(self._rained[index - len(self.lq)]),
+            self.lq.key,
+            randomness,
+            self.settings.synthetic_rain,
+        )
+
+    def _crop(
+        self,
+        side: ImageSide,
+        index: int,
+        purpose: str,
+        randomness: Randomness,
+        rain: SyntheticRain | None = None,
+    ) -> tuple[torch.Tensor, str]:
         settings = self.settings
-        image, name = side.load(index, functools.partial(randomness, f'replacement {side.key}'))
+        image, name = side.load(index, functools.partial(randomness, f'replacement {purpose}'))
         if settings.resize is not None:
             image = resize_to_square(image, settings.resize)
         image = at_least(image, settings.gt_size, settings.small_images, name)
-        crop = random_crop(image, settings.gt_size, settings.use_hflip, randomness(f'crop {side.key}'))
-        return to_tensor(crop), name
+        place = random_place(image, settings.gt_size, settings.use_hflip, randomness(f'crop {purpose}'))
+        crop = cut(image, place, settings.gt_size)
+        if rain is not None:
+            window = Window(place.top, *image.shape[:2])
+            crop = rain.render(crop, window, randomness('synthetic rain'))
+        return (to_byte_tensor if settings.uint8 else to_tensor)(crop), name
 
     def _planned_randomness(self, key: SampleKey, purpose: str) -> np.random.Generator:
         return generator(self.settings.manual_seed, purpose, *key)
@@ -105,8 +140,10 @@ class UnpairedImageDataset(Dataset[dict[str, Any]]):
     def _plain_pair(self, index: int, rng: np.random.Generator) -> tuple[int, int]:
         if not -len(self) <= index < len(self):
             raise IndexError(f'index {index} of a dataset of {len(self)} samples')
-        partner = int(rng.integers(min(len(self.lq), len(self.gt))))
-        return (index, partner) if len(self.lq) >= len(self.gt) else (partner, index)
+        rainy, clean = self._rainy_count, len(self._clean)
+        index %= len(self)
+        partner = int(rng.integers(min(rainy, clean)))
+        return (index, partner) if rainy >= clean else (partner, index)
 
     def _warn_of_overlap(self) -> None:
         both = self.lq.source.places() & self.gt.source.places()

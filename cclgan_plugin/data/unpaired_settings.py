@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cclgan_plugin.data.crop import SMALL_IMAGES
+from cclgan_plugin.data.image_cache import CACHES
 from cclgan_plugin.data.image_side import CORRUPT_IMAGES
+from cclgan_plugin.data.synthetic_rain import SyntheticRain
 from cclgan_plugin.errors import OptionError, did_you_mean
 
 
@@ -26,6 +28,9 @@ class UnpairedSettings:
         use_hflip: flip left to right at random.
         small_images: images smaller than the crop: ``'pad'`` or ``'error'``.
         corrupt_images: images that cannot be decoded: ``'error'`` or ``'skip'``.
+        cache: hold all images in memory: ``'off'``, ``'encoded'`` or ``'decoded'``.
+        synthetic_rain: makes further rainy samples of clean images; None = does not.
+        uint8: hand over 8-bit crops; BasicSR's training, mended, makes floats of them on the device.
         manual_seed: everything random follows from it.
     """
 
@@ -39,6 +44,9 @@ class UnpairedSettings:
     use_hflip: bool = True
     small_images: str = 'pad'
     corrupt_images: str = 'error'
+    cache: str = 'off'
+    synthetic_rain: SyntheticRain | None = None
+    uint8: bool = False
     manual_seed: int = 0
 
     @classmethod
@@ -59,6 +67,10 @@ class UnpairedSettings:
         if opt.get('scale', 1) != 1:
             raise OptionError(f'scale: {opt["scale"]}; with UnpairedImageDataset scale must be 1')
         known = {key: opt[key] for key in cls.__dataclass_fields__ if opt.get(key) is not None}
+        if 'synthetic_rain' in known:
+            if not isinstance(known['synthetic_rain'], dict):
+                raise OptionError('synthetic_rain: expected a map, e.g. {fraction: 0.25, type: rain}')
+            known['synthetic_rain'] = SyntheticRain.from_options(known['synthetic_rain'])
         settings = cls(**known)
         settings._check()
         return settings
@@ -67,14 +79,19 @@ class UnpairedSettings:
         for key in ('dataroot_lq', 'dataroot_gt', 'meta_info_file_lq', 'meta_info_file_gt'):
             self._expect(key, str, 'a path')
         self._expect('io_backend', dict, 'e.g. {type: disk}')
-        self._expect('use_hflip', bool, 'true or false')
+        for key in ('use_hflip', 'uint8'):
+            self._expect(key, bool, 'true or false')
         for key in ('gt_size', 'resize', 'manual_seed'):
             self._expect(key, int, 'a whole number')
         if self.gt_size < 1:
             raise OptionError(f'gt_size: {self.gt_size}; a crop has at least 1 pixel')
         if self.resize is not None and self.resize < self.gt_size:
             raise OptionError(f'resize: {self.resize} is smaller than gt_size: {self.gt_size}')
-        for key, choices in (('small_images', SMALL_IMAGES), ('corrupt_images', CORRUPT_IMAGES)):
+        for key, choices in (
+            ('small_images', SMALL_IMAGES),
+            ('corrupt_images', CORRUPT_IMAGES),
+            ('cache', CACHES),
+        ):
             value = getattr(self, key)
             if value not in choices:
                 hint = did_you_mean(str(value), choices)

@@ -15,7 +15,7 @@ from cclgan_plugin.archs.module_levels import Recording
 from cclgan_plugin.archs.untouched import own_weights
 from cclgan_plugin.errors import TrainingError
 from cclgan_plugin.models.contrastive_terms import ContrastiveTerms
-from cclgan_plugin.training.distributed import average_gradients
+from cclgan_plugin.training.gradient_exchange import average_gradients
 from cclgan_plugin.training.loss_scale import loss_scale
 
 

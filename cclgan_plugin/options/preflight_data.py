@@ -33,17 +33,23 @@ def _check_unpaired(dataset: dict[str, Any]) -> None:
 
     from cclgan_plugin.data.find_source import find_source
     from cclgan_plugin.data.image_side import ImageSide
+    from cclgan_plugin.data.synthetic_rain import SyntheticRain
 
     longest = 0
+    count = 0
     for side in ('lq', 'gt'):
         listed = dataset.get(f'meta_info_file_{side}')
         source = find_source(side, dataset[f'dataroot_{side}'], listed, dataset['io_backend'])
-        longest = max(longest, len(source))
+        count = len(source)
+        longest = max(longest, count)
         if dataset['corrupt_images'] == 'skip':
             # One good image is enough.
             ImageSide(f'dataroot_{side}', source, 'skip').load(0, lambda: np.random.default_rng(0))
         else:
             _look_at(source)
+    if dataset.get('synthetic_rain') is not None:
+        # Says whether a clean image is left; the seed plays no part in that.
+        SyntheticRain.from_options(dataset['synthetic_rain']).choose(count, seed=0)
     _check_batch(longest, dataset)
 
 

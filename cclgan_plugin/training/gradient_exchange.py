@@ -117,3 +117,16 @@ class GradientExchange:
         self._send_ready(all_of_them=True)
         received = [bucket.receive() for bucket in self._buckets]
         return received[-1].to(self._values.dtype) if received else self._values
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over the processes, at once and after the backward pass.
+
+    Args:
+        parameters: the same on every rank, of one dtype. One without a gradient counts as zero.
+    """
+    bucket = _Bucket()
+    bucket.parameters = list(parameters)
+    if is_distributed() and bucket.parameters:
+        bucket.send(None)
+        bucket.receive()

@@ -147,3 +147,42 @@ def test_the_help_shows_examples(run: Callable[..., int], capsys: pytest.Capture
     with pytest.raises(SystemExit):
         run('--help')
     assert 'basicsr data demo datasets/demo' in capsys.readouterr().out
+
+
+def test_masks_and_a_preview_are_written_on_request(
+    run: Callable[..., int], clean: Path, tmp_path: Path
+) -> None:
+    words = ['--masks', tmp_path / 'masks', '--preview', tmp_path / 'preview.png', '--type', 'storm']
+    assert run('rain', clean, tmp_path / 'out', *words) == 0
+    assert sorted(path.name for path in (tmp_path / 'masks').iterdir()) == [
+        '0.png.png',
+        '1.png.png',
+        '2.png.png',
+    ]
+    mask, black = _rainy(tmp_path / 'masks' / '0.png.png'), _rainy(tmp_path / 'out' / '0.png')
+    assert mask.shape == black.shape
+    assert mask.max() > 100
+    # On black ground it is brightest where streaks cover it most.
+    covered = mask[..., 0] > np.quantile(mask, 0.95)
+    assert black[covered].mean() > 1.2 * black[~covered].mean()
+    assert _rainy(tmp_path / 'preview.png').shape[1] > 5 * 256
+    with pytest.raises(DataError, match='MASKS'):
+        run('rain', clean, tmp_path / 'other', '--masks', clean)
+    with pytest.raises(OptionError, match=r'--preview preview\.jpg'):
+        run('rain', clean, tmp_path / 'other', '--preview', 'preview.jpg')
+    assert not (tmp_path / 'other').exists()
+
+
+def test_the_help_does_not_wait_for_torch() -> None:
+    import subprocess
+    import sys
+
+    script = (
+        'import sys; sys.argv = ["basicsr"]; from cclgan_plugin.cli.main import main\n'
+        'for words in (["data", "--help"], ["data", "rain", "--help"], ["data", "check", "--help"]):\n'
+        '    assert main(words) == 0\n'
+        'assert not {"torch", "basicsr", "cv2"} & set(sys.modules), sorted(sys.modules)'
+    )
+    done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 'storm' in done.stdout

@@ -204,3 +204,34 @@ def test_planes_of_a_tiff_are_not_mixed_up(picture: np.ndarray) -> None:
 
 def test_the_content_decides_not_the_name(picture: np.ndarray, encode: Encode) -> None:
     np.testing.assert_array_equal(decode_image(encode(picture, 'PNG'), 'photo.jpg'), picture)
+
+
+def test_a_large_jpeg_may_be_decoded_smaller_but_not_too_small(encode: Encode) -> None:
+    y, x = np.mgrid[0:160, 0:240]
+    smooth = np.stack([x, y, 255 - x], axis=2).clip(0, 255).astype(np.uint8)
+    data = encode(smooth, 'JPEG', quality=95)
+    sizes = {at_least: decode_image(data, 'x', at_least).shape[:2] for at_least in (20, 21, 80, 81, 500)}
+    assert sizes == {20: (20, 30), 21: (40, 60), 80: (80, 120), 81: (160, 240), 500: (160, 240)}
+    half = decode_image(data, 'x', 80).astype(int)
+    assert np.abs(half - smooth.reshape(80, 2, 120, 2, 3).mean(axis=(1, 3))).max() < 6
+    assert decode_image(encode(smooth, 'PNG'), 'x', 20).shape == (160, 240, 3)
+
+
+def test_both_png_decoders_agree(encode: Encode) -> None:
+    import cv2
+
+    from cclgan_plugin.data import decode
+
+    for filters, seed in enumerate((0, 1, 2)):
+        image = np.random.default_rng(seed).integers(0, 256, (17, 23, 3), dtype=np.uint8)
+        data = cv2.imencode('.png', image[..., ::-1], [cv2.IMWRITE_PNG_FILTER, 8 << filters])[1].tobytes()
+        fast, usual = decode._plain_png(data), decode._with_opencv(data)
+        assert fast is not None
+        assert usual is not None
+        np.testing.assert_array_equal(fast, usual)
+        np.testing.assert_array_equal(fast, image)
+        for place in range(8, len(data), 31):
+            damaged = bytearray(data)
+            damaged[place] ^= 4
+            other = decode._plain_png(bytes(damaged))
+            assert other is None or np.array_equal(other, image)

@@ -104,7 +104,7 @@ def test_a_larger_photograph_gets_the_same_rain(astronaut: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    ('name', 'low', 'high'), [('drizzle', 21, 30), ('rain', 18, 26), ('downpour', 12, 19)]
+    ('name', 'low', 'high'), [('drizzle', 21, 30), ('rain', 18, 26), ('downpour', 12, 19), ('storm', 8, 15)]
 )
 def test_types_of_rain_are_as_strong_as_they_sound(
     astronaut: np.ndarray, name: str, low: float, high: float

@@ -47,6 +47,15 @@ class _LoaderOptions(_ReaderOptions):
     pin_memory: bool = option('page-locked memory; needed by prefetch_mode cuda', False)
 
 
+class SyntheticRainOptions(Options):
+    """``synthetic_rain``: rain rendered on some of the clean images while training, anew for every sample."""
+
+    fraction: float = option('share of the clean images that become rainy samples', gt=0, le=1)
+    type: Literal['drizzle', 'rain', 'downpour', 'storm'] = option('kind of rain', 'rain')
+    vary: float = option('how much the rain differs between samples', 0.3, ge=0, le=1)
+    keep_clean: bool = option('these images stay on the clean side too; otherwise no scene is on both', False)
+
+
 class UnpairedImageDatasetOptions(_LoaderOptions):
     """``datasets.train`` of CCLGAN: two folders that need not show the same scenes."""
 
@@ -67,6 +76,16 @@ class UnpairedImageDatasetOptions(_LoaderOptions):
     )
     corrupt_images: Literal['error', 'skip'] = option(
         'an image that cannot be decoded: stop, or take another one and warn', 'error'
+    )
+    cache: Literal['off', 'encoded', 'decoded'] = option(
+        'hold all images in memory that the workers share: the files, or their pixels (fastest)', 'off'
+    )
+    synthetic_rain: SyntheticRainOptions | None = option(
+        'rain rendered on clean images as further rainy samples; ~ = none', None
+    )
+    uint8: bool = option(
+        'workers hand over 8-bit crops, a quarter of the memory to copy; they become floats on the device',
+        False,
     )
 
 

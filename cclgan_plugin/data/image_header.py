@@ -1,0 +1,86 @@
+"""What an encoded image says about itself, and whether all of its bytes are there, without decoding it."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import NamedTuple
+
+from PIL import Image
+
+from cclgan_plugin.data.decode import decode_image, format_of
+from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.data.jpeg import is_whole_jpeg
+
+#: The usual extension of each format that is read.
+EXTENSIONS = {'PNG': '.png', 'JPEG': '.jpg', 'BMP': '.bmp', 'WEBP': '.webp', 'TIFF': '.tif'}
+_EXIF_ORIENTATION = 0x0112
+_LYING = (5, 6, 7, 8)
+
+
+class ImageHeader(NamedTuple):
+    """What is known of an image that was not decoded.
+
+    Attributes:
+        kind: PNG, JPEG, BMP, WEBP or TIFF; the content decides.
+        width, height: in pixels, of the upright image.
+    """
+
+    kind: str
+    width: int
+    height: int
+
+
+def read_header(data: bytes, name: str) -> ImageHeader:
+    """Kind and size of an image, after making sure that it is whole.
+
+    PNG: every chunk's checksum is compared. JPEG: the end marker is there. WebP: as long as it says.
+    These are some ten times faster than decoding; other formats are decoded.
+
+    Args:
+        data: the encoded image.
+        name: the file or key, for messages.
+
+    Raises:
+        ImageError: not an image, cut off or damaged.
+    """
+    kind = format_of(data)
+    if kind == 'PNG':
+        _check_png(data, name)
+    elif kind == 'JPEG' and not is_whole_jpeg(data):
+        raise ImageError(f'{name}: the JPEG file is truncated, its end is missing')
+    elif kind == 'WEBP' and len(data) < 8 + int.from_bytes(data[4:8], 'little'):
+        raise ImageError(f'{name}: the WEBP file is truncated')
+    if kind in ('PNG', 'JPEG', 'WEBP'):
+        try:
+            with Image.open(io.BytesIO(data), formats=[kind]) as image:
+                width, height = image.size
+                # Pillow decodes a whole PNG to look for an orientation behind the pixels.
+                lying = (kind != 'PNG' or b'eXIf' in data) and _is_lying(image)
+            return ImageHeader(kind, *((height, width) if lying else (width, height)))
+        except Exception:  # whatever Pillow dislikes about the header, decoding decides
+            pass
+    height, width = decode_image(data, name).shape[:2]
+    assert kind is not None
+    return ImageHeader(kind, width, height)
+
+
+def _is_lying(image: Image.Image) -> bool:
+    return image.getexif().get(_EXIF_ORIENTATION) in _LYING
+
+
+def _check_png(data: bytes, name: str) -> None:
+    """Walks the chunks: length, name, content, CRC-32 of the last two (PNG, section 5.3)."""
+    position = 8
+    while position + 12 <= len(data):
+        length = int.from_bytes(data[position : position + 4], 'big')
+        end = position + 8 + length
+        if end + 4 > len(data):
+            break
+        chunk = memoryview(data)[position + 4 : end]
+        if zlib.crc32(chunk) != int.from_bytes(data[end : end + 4], 'big'):
+            raise ImageError(f'{name}: the PNG file is damaged: a checksum is wrong')
+        if chunk[:4] == b'IEND':
+            return
+        position = end + 4
+    raise ImageError(f'{name}: the PNG file is truncated, its end is missing')

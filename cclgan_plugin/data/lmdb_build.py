@@ -1,0 +1,176 @@
+"""Building an LMDB as BasicSR reads it, in steps that a sudden end cannot undo."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import NamedTuple
+
+from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.data.image_file import write_whole
+from cclgan_plugin.data.lmdb_destination import check_destination, lock
+from cclgan_plugin.data.lmdb_entry import Entry, EntrySettings, make_entries
+from cclgan_plugin.data.lmdb_journal import Journal
+from cclgan_plugin.data.lmdb_plan import PlannedImage, identity
+from cclgan_plugin.data.lmdb_writer import LmdbWriter
+from cclgan_plugin.data.ordered_work import in_order
+from cclgan_plugin.data.sources import read_bytes
+from cclgan_plugin.errors import DataError
+
+# Stored in one go: a sudden end costs at most this much work.
+_BATCH_BYTES = 32 << 20
+_BATCH_IMAGES = 2000
+
+
+class Stored(NamedTuple):
+    """What became of one image.
+
+    Attributes:
+        path: the file.
+        error: why it is not in the database, or None.
+    """
+
+    path: str
+    error: ImageError | None
+
+
+class LmdbBuild:
+    """One database in the making.
+
+    It grows in a hidden folder beside its place, ``.NAME.building``, together with a journal. A build that
+    was ended suddenly is gone on with by the next one with the same settings; images may have come, gone
+    or changed in between.
+
+    Args:
+        destination: where the finished database will be, a path that ends in ``.lmdb``.
+        planned: the images.
+        settings: how to store them.
+        overwrite: a database that is there is replaced, at the moment when the new one is finished.
+
+    Attributes:
+        database: the folder of the unfinished database.
+        resumed: number of images that an earlier build had stored.
+        started_anew: an unfinished build with other settings was found and thrown away.
+
+    Raises:
+        DataError: the destination cannot be used, or another process is building there.
+    """
+
+    def __init__(
+        self, destination: str, planned: Sequence[PlannedImage], settings: EntrySettings, overwrite: bool
+    ) -> None:
+        self.destination = destination = os.path.abspath(os.path.expanduser(destination))
+        check_destination(destination, overwrite)
+        self.planned = planned
+        self.settings = settings
+        folder, name = os.path.split(destination)
+        self._workshop = os.path.join(folder, f'.{name}.building')
+        self.database = os.path.join(self._workshop, 'database')
+        self._identities = [identity(image) for image in planned]
+        try:
+            os.makedirs(self._workshop, exist_ok=True)
+        except OSError as error:
+            raise DataError(f'DST: "{self._workshop}" cannot be made: {error.strerror}') from error
+        self._lock = lock(os.path.join(self._workshop, 'lock'), destination)
+        kept = json.dumps(asdict(settings), sort_keys=True)
+        self._journal = Journal(os.path.join(self._workshop, 'journal'), kept)
+        self.started_anew = self._journal.other_settings
+        if not self._journal.done:
+            shutil.rmtree(self.database, ignore_errors=True)
+        self._forget_others()
+        self.resumed = len(self._journal.done)
+
+    def run(self, workers: int | None = None) -> Iterator[Stored]:
+        """Reads, encodes and stores the images that are still missing.
+
+        Args:
+            workers: threads that encode; None = one for each processor.
+
+        Yields:
+            One result per image, after the database holds it. A bad image is reported and does not end the
+            work.
+
+        Raises:
+            DataError: the database cannot be written.
+        """
+        remaining = [
+            number for number, image in enumerate(self._identities) if image not in self._journal.done
+        ]
+        batch: dict[int, list[Entry]] = {}
+        size = 0
+        with LmdbWriter(self.database) as writer:
+            for number, entries, error in in_order(self._make, remaining, workers):
+                if error is not None:
+                    yield Stored(self.planned[number].path, error)
+                    continue
+                batch[number] = entries
+                size += sum(len(entry.data) for entry in entries)
+                if size >= _BATCH_BYTES or len(batch) >= _BATCH_IMAGES:
+                    yield from self._store(writer, batch)
+                    batch, size = {}, 0
+            yield from self._store(writer, batch)
+
+    def write_meta_info(self) -> None:
+        """Lists what the database holds; it is then complete, though not yet under its name.
+
+        Raises:
+            DataError: no image is stored, or the list cannot be written.
+        """
+        lines = [line for image in self._identities for line in self._journal.done.get(image, ())]
+        if not lines:
+            raise DataError(f'DST: "{self.destination}" would hold no image')
+        write_whole(os.path.join(self.database, 'meta_info.txt'), ('\n'.join(lines) + '\n').encode('ascii'))
+
+    def publish(self) -> None:
+        """Gives the complete database its name.
+
+        Raises:
+            DataError: it cannot be renamed.
+        """
+        replaced = os.path.join(self._workshop, 'replaced')
+        try:
+            shutil.rmtree(replaced, ignore_errors=True)
+            if os.path.lexists(self.destination):
+                os.rename(self.destination, replaced)
+            os.rename(self.database, self.destination)
+        except OSError as error:
+            raise DataError(f'DST: "{self.destination}" cannot be written: {error.strerror}') from error
+        self.close()
+        shutil.rmtree(self._workshop, ignore_errors=True)
+
+    def close(self) -> None:
+        """Lets go of the unfinished build, so that it can be gone on with. May be called twice."""
+        self._journal.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _forget_others(self) -> None:
+        """Takes out what an earlier build stored of images that have since gone or changed."""
+        others = self._journal.done.keys() - set(self._identities)
+        if others:
+            with LmdbWriter(self.database) as writer:
+                writer.delete(
+                    line.partition('.')[0] for image in others for line in self._journal.done[image]
+                )
+            self._journal.forget(others)
+
+    def _make(self, number: int) -> tuple[int, list[Entry], ImageError | None]:
+        image = self.planned[number]
+        try:
+            return (
+                number,
+                make_entries(read_bytes(image.path), image.path, image.key, self.settings),
+                None,
+            )
+        except ImageError as error:
+            return number, [], error
+
+    def _store(self, writer: LmdbWriter, batch: dict[int, list[Entry]]) -> Iterator[Stored]:
+        if batch:
+            writer.put([(entry.key, entry.data) for entries in batch.values() for entry in entries])
+            self._journal.note({self._identities[n]: [e.line for e in batch[n]] for n in batch})
+            yield from (Stored(self.planned[number].path, None) for number in batch)
