@@ -68,7 +68,11 @@ def run(args: argparse.Namespace) -> int:
     """Derain; 0 = all done, 1 = all but some bad files."""
     import torch
 
-    torch.set_grad_enabled(False)
+    with torch.no_grad():
+        return _derain(args)
+
+
+def _derain(args: argparse.Namespace) -> int:
     if args.inputs == ['-'] or args.out == '-':
         return _pipe(args)
     from cclgan_plugin.inference.everything import derain_everything
