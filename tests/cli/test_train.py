@@ -10,6 +10,8 @@ import torch
 import yaml
 from tiny_run import basicsr, python, write_data, write_options
 
+from cclgan_plugin.archs import CCLGANGenerator
+
 NETWORKS = ['g', 'g_rain', 'd', 'd_rain', 'h', 'h_rain']
 
 
@@ -287,3 +289,17 @@ def test_the_baselines_are_configurations_of_the_same_model(tmp_path, file):
     saved = {path.name for path in (tmp_path / 'experiments/tiny/models').glob('*_latest.pth')}
     assert ('net_g_rain_latest.pth' in saved) == (file != 'train_cut.yml')
     assert ('net_h_latest.pth' in saved) == (file != 'train_cyclegan.yml')
+
+
+def test_modes_of_the_step_leave_ordinary_checkpoints(tmp_path):
+    """Half precision, another memory format and recomputation are nobody's business afterwards."""
+    write_data(tmp_path / 'data')
+    modes = {'train__amp': 'bf16', 'train__channels_last': True, 'train__checkpointing': True}
+    write_options(tmp_path, train__total_iter=2, **modes)
+    done = basicsr('train', '-opt', 'tiny.yml', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    saved = torch.load(tmp_path / 'experiments/tiny/models/net_g_latest.pth', weights_only=True)
+    plain = CCLGANGenerator(width=4, num_blocks=1, residual=True)
+    for weights in saved.values():
+        assert {w.dtype for w in weights.values()} == {torch.float32}
+        plain.load_state_dict(weights)

@@ -16,6 +16,12 @@ def failing(check: Any, path: Path, *forced: str, is_train: bool = True) -> list
     return str(raised.value).splitlines()
 
 
+def test_a_bare_off_is_the_word(tiny: Path, check: Any) -> None:
+    """YAML 1.1 reads it as false."""
+    options = check(tiny, 'train:amp=off', 'datasets:train:cache=off')
+    assert options['train']['amp'] == options['datasets']['train']['cache'] == 'off'
+
+
 def test_the_tiny_file_is_valid_and_completed(tiny: Path, check: Any) -> None:
     """Missing keys get their defaults, counts become whole numbers, given ones stay in front."""
     options = check(tiny, 'train:total_iter=4e0')

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 Kind = Literal['arch', 'loss', 'dataset', 'metric', 'model', 'optimizer', 'scheduler', 'encoder']
 
@@ -14,6 +14,19 @@ class Options(BaseModel):
     """A map of options: no unknown keys, no text for a number, no number for true or false."""
 
     model_config = ConfigDict(extra='forbid', strict=True, allow_inf_nan=False, protected_namespaces=())
+
+    @model_validator(mode='before')
+    @classmethod
+    def _off_is_a_word(cls, values: Any) -> Any:
+        # In YAML 1.1, which PyYAML reads, a bare "off" is false.
+        if isinstance(values, dict):
+            off = [
+                name
+                for name, field in cls.model_fields.items()
+                if values.get(name) is False and 'off' in get_args(field.annotation)
+            ]
+            values = values | dict.fromkeys(off, 'off')
+        return values
 
 
 @dataclass(frozen=True)
