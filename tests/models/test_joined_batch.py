@@ -27,13 +27,15 @@ CASES = {
 #: Negatives of a process's own batch: one process takes the batches one after the other.
 OWN_BATCH = {'train__lcl_opt__negatives': 'batch'}
 #: What one process runs, and what N processes run that must come to the same.
+SINGLE = 'single precision'
 ALONE = {
     **CASES,
+    SINGLE: {},
     'accumulated': {'train__grad_accum': 2},
     'batch of 2': {**OWN_BATCH, 'train__grad_accum': 2},
     'batch of 4': {**OWN_BATCH, 'train__grad_accum': 4},
 }
-TOGETHER = {**CASES, 'accumulated': {}, 'batch': OWN_BATCH}
+TOGETHER = {**CASES, SINGLE: {}, 'accumulated': {}, 'batch': OWN_BATCH}
 PARTNER = {
     ('batch', 2): 'batch of 2',
     ('batch', 4): 'batch of 4',
@@ -51,15 +53,15 @@ def options(folder, distributed, name, changes):
     return opt
 
 
-def build(opt):
-    """CCLGANModel in float64, in its folders."""
+def build(opt, dtype):
+    """CCLGANModel in a precision, in its folders."""
     from basicsr.models import build_model
     from basicsr.train import make_exp_dirs
 
     make_exp_dirs(opt)
     if opt['dist']:
         torch.distributed.barrier()
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(dtype)
     try:
         return build_model(opt)
     finally:
@@ -85,11 +87,12 @@ def learn(folder, world, cases):
 
     for number, (name, changes) in enumerate(cases.items()):
         opt = options(folder, world > 1, f'w{world}c{number}', changes)
-        model, rank = build(opt), opt['rank']
+        dtype = torch.float32 if name == SINGLE else torch.float64
+        model, rank = build(opt, dtype), opt['rank']
         found = {'initial': named(model, lambda p: p.detach())}
         for iteration in (1, 2, 3):
             model.update_learning_rate(iteration)
-            lq, gt = (x.chunk(world)[rank] for x in images(iteration))
+            lq, gt = (x.to(dtype).chunk(world)[rank] for x in images(iteration))
             model.feed_data({'lq': lq, 'gt': gt})
             model.optimize_parameters(iteration)
             if iteration == 1:
@@ -145,7 +148,7 @@ def _with_batch(cases, size):
     }
 
 
-@pytest.mark.parametrize('case', list(TOGETHER))
+@pytest.mark.parametrize('case', [name for name in TOGETHER if name != SINGLE])
 @pytest.mark.parametrize('world', [2, 4])
 def test_n_processes_are_one(learned, world, case):
     one = torch.load(learned / f'1.0.{PARTNER.get((case, world), case)}.pt')
@@ -156,6 +159,15 @@ def test_n_processes_are_one(learned, world, case):
         assert found['log'].keys() == one['log'].keys()
         for name, value in one['log'].items():
             assert found['log'][name] == pytest.approx(value, rel=1e-9), name
+
+
+@pytest.mark.parametrize('world', [2, 4])
+def test_gradients_agree_in_single_precision_too(learned, world):
+    one = torch.load(learned / f'1.0.{SINGLE}.pt')
+    for rank in range(world):
+        found = torch.load(learned / f'{world}.{rank}.{SINGLE}.pt')
+        assert {g.dtype for g in found['gradients'].values()} == {torch.float32}
+        assert relative_error(found['gradients'], one['gradients']) < 1e-3
 
 
 @pytest.mark.parametrize('world', [2, 4])
