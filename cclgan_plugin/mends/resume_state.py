@@ -17,12 +17,13 @@ from basicsr import train
 from basicsr.utils.dist_util import get_dist_info
 from basicsr.utils.misc import check_resume, set_random_seed
 
+from cclgan_plugin.checksum import sha256_of
 from cclgan_plugin.errors import TrainingError, WeightsError
 from cclgan_plugin.mends import experiment_folders
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
 from cclgan_plugin.mends.trusted_load import load_data_only
-from cclgan_plugin.training.atomic_save import file_digest, remove_leftovers
+from cclgan_plugin.training.atomic_save import remove_leftovers
 from cclgan_plugin.training.distributed import from_first
 from cclgan_plugin.training.epoch_plan import Dealing
 
@@ -143,7 +144,7 @@ def _check_networks(opt: dict[str, Any], state: dict[str, Any], path: str | Path
                 )
             if not file.is_file():
                 raise WeightsError(f'{path} goes with {file}, and there is no such file.')
-            if file_digest(file) != digests[file.name]:
+            if sha256_of(file) != digests[file.name]:
                 raise WeightsError(
                     f'{path} and {file} do not belong together: one was saved without the other.'
                 )

@@ -46,15 +46,6 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def file_digest(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
     """Remove the temporary files that killed processes have left in a folder."""
     for path in Path(folder).glob('.*.tmp'):

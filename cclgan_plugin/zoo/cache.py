@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 import platformdirs
 
+from cclgan_plugin.checksum import sha256_of
 from cclgan_plugin.errors import WeightsError
 from cclgan_plugin.zoo.index import index_file
 from cclgan_plugin.zoo.schema import Entry
@@ -38,12 +38,3 @@ def is_right(entry: Entry, file: Path) -> bool:
         return False
     except OSError as error:
         raise WeightsError(f'{file}: cannot be read: {error.strerror or error}') from error
-
-
-def sha256_of(file: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(file, 'rb') as content:
-        while data := content.read(1 << 20):
-            digest.update(data)
-    return digest.hexdigest()

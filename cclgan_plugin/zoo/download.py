@@ -15,8 +15,9 @@ import requests
 import urllib3
 from filelock import FileLock, Timeout
 
+from cclgan_plugin.checksum import sha256_of
 from cclgan_plugin.errors import WeightsError
-from cclgan_plugin.zoo.cache import is_right, place_of, sha256_of
+from cclgan_plugin.zoo.cache import is_right, place_of
 from cclgan_plugin.zoo.schema import Entry
 
 #: Base addresses for the entry ``file`` of models, separated by spaces; tried in this order.

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
+from cclgan_plugin.checksum import sha256_of
 from cclgan_plugin.data.image_file import write_whole
-from cclgan_plugin.zoo.cache import sha256_of
 from cclgan_plugin.zoo.index import load_index
 from cclgan_plugin.zoo.schema import Entry, Index
 

@@ -13,7 +13,7 @@ import torch
 import yaml
 from tiny_run import ROOT, basicsr, write_photos
 
-from cclgan_plugin.training.atomic_save import file_digest
+from cclgan_plugin.checksum import sha256_of
 
 VGG = {'_delete_': True, 'type': 'VGG19Encoder', 'weights': 'random', 'layers': ['relu1_2', 'relu2_1']}
 RRDB = {'num_feat': 4, 'num_grow_ch': 4}
@@ -155,7 +155,7 @@ def test_an_interrupted_run_goes_on_with_its_heads(tmp_path: Path) -> None:
     # The state knows the files that were saved with it by their digests.
     path = tmp_path / 'experiments/tiny/training_states/1.state'
     state = torch.load(path, weights_only=True)
-    state['networks']['net_h_1.pth'] = file_digest(models / 'net_h_1.pth')
+    state['networks']['net_h_1.pth'] = sha256_of(models / 'net_h_1.pth')
     torch.save(state, path)
     resumed = basicsr('train', '-opt', 'tiny.yml', '--auto_resume', cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
