@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from cclgan_plugin.cli.pipeline import check_options_file
-from cclgan_plugin.options.arguments import add_plugin_argument
+from cclgan_plugin.options.arguments import add_options_file_arguments
 
 _EXAMPLES = """examples:
   basicsr layers -opt options/contrastive_srmodel_rain800.yml
@@ -25,9 +25,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        '-opt', '--opt', type=str, required=True, metavar='FILE', help='the options file (.yml)'
-    )
+    add_options_file_arguments(parser)
     parser.add_argument(
         '--size',
         type=int,
@@ -35,15 +33,6 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         metavar='PIXELS',
         help='side of the square image that the generator gets (default: that of the training crops)',
     )
-    parser.add_argument(
-        '--force_yml',
-        '--force-yml',
-        nargs='+',
-        default=None,
-        metavar='KEY:KEY=VALUE',
-        help='override options',
-    )
-    add_plugin_argument(parser)
     parser.set_defaults(run=run, check=check_options_file)
 
 

@@ -15,9 +15,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``basicsr train`` and ``basicsr test`` to a parser."""
-    parser.add_argument(
-        '-opt', '--opt', type=str, required=True, metavar='FILE', help='the options file (.yml)'
-    )
+    add_options_file_arguments(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm'],
@@ -33,9 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--debug', action='store_true', help='validate and save every 8 iterations, in a folder debug_NAME'
     )
-    add_plugin_argument(parser)
     # Given by older launchers; torchrun says it in the environment.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_options_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what every command takes that reads an options file: the file, overrides, and ``--plugin``.
+
+    ``--plugin`` is for packages that register parts with BasicSR and say so to nobody.
+    """
+    parser.add_argument(
+        '-opt', '--opt', type=str, required=True, metavar='FILE', help='the options file (.yml)'
+    )
     parser.add_argument(
         '--force_yml',
         '--force-yml',
@@ -44,10 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='KEY:KEY=VALUE',
         help='override options, e.g. train:ema_decay=0.999; the value is YAML, null switches something off',
     )
-
-
-def add_plugin_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--plugin``, for packages that register parts with BasicSR and say so to nobody."""
     parser.add_argument(
         '--plugin',
         action='append',
