@@ -77,6 +77,17 @@ def test_initial_weights_are_xavier_normal_with_gain_002():
     assert weight.std().item() == pytest.approx(0.02 * (2 / (fan + fan)) ** 0.5, rel=0.01)
 
 
+def test_gradients_of_a_fresh_generator_without_norms_do_not_vanish():
+    # With the small gain that norms make up for they were 1e-12, below Adam's epsilon of 1e-8.
+    torch.manual_seed(0)
+    net = CCLGANGenerator(width=8, num_blocks=9, norm='none', residual=True)
+    x = torch.rand(1, 3, 32, 32)
+    (net(x) - x / 2).abs().mean().backward()
+    gradients = {name: p.grad.abs().mean().item() for name, p in net.named_parameters()}
+    assert min(gradients.values()) > 1e-6, gradients
+    assert (net(x) - x).abs().max() < 0.05
+
+
 def test_a_fresh_residual_generator_is_nearly_the_identity():
     torch.manual_seed(0)
     x = torch.rand(1, 3, 16, 16)
