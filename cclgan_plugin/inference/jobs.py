@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS, find_images
 from cclgan_plugin.errors import DataError, did_you_mean
 
+#: Pictures that are not read. In a folder they are jobs like others, so that they are named and not passed over.
+_OTHER_PICTURES = (
+    *('.gif', '.heic', '.heif', '.avif', '.jxl', '.jp2', '.psd', '.exr'),
+    *('.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.rw2', '.orf'),
+)
 VIDEO_EXTENSIONS = ('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.ts', '.mts')
 
 
@@ -66,7 +71,7 @@ def _expand(given: str, out: str) -> list[tuple[str, str]]:
     if os.path.isdir(given):
         inside = os.path.join(os.path.realpath(out), '')
         names = find_images(given, 'INPUT') if _has_images(given) else []
-        names = sorted({*names, *_videos(given)})
+        names = sorted({*names, *_files(given, (*VIDEO_EXTENSIONS, *_OTHER_PICTURES))})
         files = [(os.path.join(given, name), name) for name in names]
         # Results of an earlier run, where the output folder lies in the input folder.
         found = [f for f in files if not os.path.realpath(f[0]).startswith(inside)]
@@ -90,17 +95,15 @@ def _expand(given: str, out: str) -> list[tuple[str, str]]:
 
 def _has_images(folder: str) -> bool:
     """Whether to ask for images at all: a folder of videos is no error."""
-    return not _videos(folder) or any(
-        _extension(name) in IMAGE_EXTENSIONS for _, _, names in os.walk(folder) for name in names
-    )
+    return not _files(folder, VIDEO_EXTENSIONS) or bool(_files(folder, IMAGE_EXTENSIONS))
 
 
-def _videos(folder: str) -> list[str]:
+def _files(folder: str, extensions: Sequence[str]) -> list[str]:
     return [
         os.path.relpath(os.path.join(here, name), folder).replace(os.sep, '/')
         for here, _, names in os.walk(folder)
         for name in names
-        if _extension(name) in VIDEO_EXTENSIONS and not name.startswith('.')
+        if _extension(name) in extensions and not name.startswith('.')
     ]
 
 

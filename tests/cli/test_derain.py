@@ -114,6 +114,10 @@ def test_bad_files_are_named_the_others_go_on_and_the_exit_code_is_1(derain, tmp
     (folder / 'circle').symlink_to('.')
     frames = [Image.fromarray(np.roll(PHOTO, i, 0)) for i in range(2)]
     frames[0].save(folder / 'moving.webp', save_all=True, append_images=frames[1:])
+    # Of kinds that are not read: in a folder they are named all the same.
+    Image.fromarray(PHOTO).save(folder / 'still.gif')
+    (folder / 'phone.HEIC').write_bytes(b'\0\0\0\x18ftypheic' + b'\0' * 100)
+    (folder / 'notes.txt').write_text('no picture')
     assert derain('in', '-o', 'out') == 1
     printed = capsys.readouterr()
     assert files(tmp_path / 'out') == ['good.png']
@@ -125,10 +129,12 @@ def test_bad_files_are_named_the_others_go_on_and_the_exit_code_is_1(derain, tmp
         'dangling.png': '',
         'loop.png': '',
         'moving.webp': '2 frames',
+        'still.gif': 'not a PNG',
+        'phone.HEIC': 'not a PNG',
     }.items():
         assert sum(f'in/{name}: ' in line and why in line for line in left_out) == 1, name
-    assert len(left_out) == 6
-    assert '1 derained, 6 left out' in printed.out
+    assert len(left_out) == 8
+    assert '1 derained, 8 left out' in printed.out
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may read everything')
