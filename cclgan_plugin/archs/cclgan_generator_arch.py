@@ -171,8 +171,8 @@ class CCLGANGenerator(nn.Module):
         if norm == 'instance':
             init_weights(self)
         else:
-            # A norm makes up for the small gain of the method; without one, twenty layers of it leave nothing:
-            # gradients of 1e-12 instead of 1e-3, below Adam's epsilon.
+            # A norm makes up for the small gain of the method; without one, twenty layers of it leave
+            # nothing: gradients of 1e-12 instead of 1e-3, below Adam's epsilon.
             init_weights(self, gain=1)
             init_weights(self.out)
 

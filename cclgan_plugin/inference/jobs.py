@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS, find_images
 from cclgan_plugin.errors import DataError, did_you_mean
 
-#: Pictures that are not read. In a folder they are jobs like others, so that they are named and not passed over.
+#: Pictures that are not read. In a folder they are jobs like others: named, and not passed over.
 _OTHER_PICTURES = (
     *('.gif', '.heic', '.heif', '.avif', '.jxl', '.jp2', '.psd', '.exr'),
     *('.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.rw2', '.orf'),

@@ -154,3 +154,33 @@ def test_openai_checkpoint_with_the_plain_gelu_model_is_refused(
     torch.save({**tiny_clip_model.state_dict(), **marks}, path)
     with pytest.raises(OptionError, match='ViT-B-32-quickgelu'):
         build_encoder({'type': 'CLIPEncoder', 'model': 'ViT-B-32', 'weights': str(path)}).check()
+
+
+@pytest.mark.parametrize('wants_gradient', [False, True])
+def test_the_attention_copies_no_weights(tiny_clip: str, wants_gradient: bool) -> None:
+    """With the batch first inside, each layer's weights were repeated for every element of the sequence."""
+    encoder = build_encoder({'type': 'CLIPEncoder', 'model': tiny_clip, 'weights': 'random'})
+    images = IMAGES.float().requires_grad_(wants_gradient)
+    encoder(images)  # builds the tower
+    (tower,) = encoder._towers.values()
+    found = _MatrixProducts()
+    with torch.autocast('cpu', torch.bfloat16), torch.set_grad_enabled(wants_gradient), found:
+        tower.image_network(torch.rand(2, 3, 32, 32))
+    assert found.names, 'nothing was seen'
+    assert not found.repeated
+
+
+class _MatrixProducts(torch.utils._python_dispatch.TorchDispatchMode):
+    """All matrix products, and those of a batch that is one matrix many times over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.repeated: list[tuple[int, ...]] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in ('mm', 'addmm', 'bmm', 'baddbmm'):
+            self.names.append(name)
+            self.repeated += [tuple(x.shape) for x in args if x.ndim == 3 and x.stride(0) == 0]
+        return func(*args, **(kwargs or {}))
