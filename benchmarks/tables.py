@@ -46,8 +46,8 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
-def replace_between_marks(path: Path, name: str, text: str) -> None:
-    """Put ``text`` between the lines ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->`` of a Markdown file.
+def between_marks(path: Path, name: str, text: str) -> str:
+    """A Markdown page with ``text`` between its lines ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``.
 
     Raises:
         DataError: the file cannot be read, or has not exactly one such pair of lines.
@@ -61,4 +61,13 @@ def replace_between_marks(path: Path, name: str, text: str) -> None:
     _, closed, after = rest.partition(end)
     if not found or not closed or begin in after or end in after:
         raise DataError(f'{path}: expected exactly one pair of lines "{begin}" and "{end}"')
-    write_whole(path, f'{before}{begin}\n{text.strip()}\n{end}{after}'.encode())
+    return f'{before}{begin}\n{text.strip()}\n{end}{after}'
+
+
+def replace_between_marks(path: Path, name: str, text: str) -> None:
+    """Write what :func:`between_marks` makes of a page.
+
+    Raises:
+        DataError: see there; or the page cannot be written.
+    """
+    write_whole(path, between_marks(path, name, text).encode())

@@ -1,0 +1,1 @@
+"""Methods trained and tested side by side: what ``benchmarks/methods.py`` is made of."""

@@ -1,0 +1,86 @@
+"""Tables and picture in MODEL_ZOO.md and README.md, made out of the results and checked against them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+from PIL import Image
+
+from benchmarks.comparison.chart import chart
+from benchmarks.comparison.plan_files import read_methods, read_protocol
+from benchmarks.comparison.results import Result, read_results
+from benchmarks.comparison.tables import pages
+from benchmarks.tables import between_marks, table
+from cclgan_plugin.checksum import sha256_of
+from cclgan_plugin.data.image_file import write_whole
+
+PICTURE = Path('docs') / 'comparison.png'
+_DIGEST = 'results-sha256'
+_COMMAND = 'python benchmarks/methods.py --pages'
+
+
+def summary(results: Sequence[Result]) -> str:
+    """The README's table: PSNR of each method on the first test of each protocol with a truth."""
+    methods = read_methods()
+    runs = [r for r in results if r.scale != 'zoo']
+    columns = [
+        (p, s)
+        for p, s in dict.fromkeys((r.protocol, r.scale) for r in runs)
+        if read_protocol(p).tests[0].clean is not None
+    ]
+    rows = []
+    for name in methods:
+        cells = []
+        for protocol, scale in columns:
+            test = read_protocol(protocol).tests[0].name
+            values = [
+                r.means[test]['psnr']
+                for r in runs
+                if (r.protocol, r.scale, r.method) == (protocol, scale, name)
+            ]
+            cells.append(f'{mean(values):.2f}' if values else '')
+        if any(cells):
+            rows.append([methods[name].title, *cells])
+    heads = [f'{read_protocol(p).tests[0].name} ({p}, {s})' for p, s in columns]
+    return table(['PSNR (Y), dB', *heads], rows)
+
+
+def made(root: Path, results_file: Path) -> dict[Path, str]:
+    """What the two pages should hold."""
+    results = read_results(results_file)
+    found = {}
+    for name, mark, text in (
+        ('MODEL_ZOO.md', 'comparison', pages(results)),
+        ('README.md', 'comparison summary', summary(results)),
+    ):
+        page = root / name
+        found[page] = between_marks(page, mark, text)
+    return found
+
+
+def write_pages(root: Path, results_file: Path) -> None:
+    """Write both pages and the picture."""
+    for page, text in made(root, results_file).items():
+        write_whole(str(page), text.encode())
+    image = Image.open(io.BytesIO(chart(read_results(results_file))))
+    from PIL.PngImagePlugin import PngInfo
+
+    told = PngInfo()
+    told.add_text(_DIGEST, sha256_of(results_file))
+    buffer = io.BytesIO()
+    image.save(buffer, 'PNG', pnginfo=told, optimize=True)
+    write_whole(str(root / PICTURE), buffer.getvalue())
+
+
+def check_pages(root: Path, results_file: Path) -> int:
+    """Whether pages and picture are those of the results; 1 = they are not, and which is printed."""
+    late = [page for page, text in made(root, results_file).items() if page.read_text('utf-8') != text]
+    picture = root / PICTURE
+    if not picture.exists() or Image.open(picture).info.get(_DIGEST) != sha256_of(results_file):
+        late.append(picture)
+    for file in late:
+        print(f'{file} is out of date: {_COMMAND}')
+    return 1 if late else 0

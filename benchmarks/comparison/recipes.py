@@ -1,0 +1,144 @@
+"""A method, a scale, a protocol and a seed, made into one options file for ``basicsr train``."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.comparison.plan_files import Method, Protocol, Scale
+from cclgan_plugin.options.inherit import load_options, merge
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: What the method page calls the semantic encoder is CLIP; here it is what can be had without a network.
+ENCODER = {
+    '_delete_': True,
+    'type': 'VGG19Encoder',
+    'weights': '{weights}/vgg19_imagenet_conv_u8.npz',
+    'layers': ['relu2_2'],
+}
+
+#: Options of CCLGANModel that SRModel does not have.
+_OURS = ('amp', 'channels_last', 'intra_ccl_opt')
+
+
+def training_options(method: Method, scale: Scale, protocol: Protocol, seed: int) -> dict[str, Any]:
+    """The options of one training, with ``{data}``, ``{work}`` and ``{weights}`` where folders belong."""
+    assert method.base is not None
+    base = load_options(ROOT / method.base)
+    layers = [
+        _scaled(base.values, scale),
+        *_of_method(base.values, method, scale),
+        _of_run(method, protocol, scale, seed),
+    ]
+    for layer in layers:
+        base = merge(base, _only_known(layer, base.values), {})
+    return copy.deepcopy(base.values)
+
+
+def _scaled(base: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+    options = copy.deepcopy(scale.options)
+    half = scale.iterations // 2
+    options.setdefault('train', {})
+    options['train'] |= {
+        'total_iter': scale.iterations,
+        'scheduler': {
+            '_delete_': True,
+            'type': 'LinearDecayLR',
+            'decay_start': half,
+            'decay_end': scale.iterations,
+        },
+    }
+    if (base['train'].get('intra_ccl_opt') or {}).get('encoder'):
+        options['train']['intra_ccl_opt'] = {'encoder': ENCODER}
+    return options
+
+
+def _of_method(base: Mapping[str, Any], method: Method, scale: Scale) -> list[dict[str, Any]]:
+    layers = [copy.deepcopy(method.options)]
+    if method.swap_residual:
+        residual = not scale.options['network_g'].get('residual', False)
+        layers.append({name: {'residual': residual} for name in ('network_g', 'network_g_rain')})
+    if method.own_recipe:
+        layers.append(
+            {
+                'train': {'ema_decay': base['train']['ema_decay']},
+                **{name: {'_delete_': True, **base[name]} for name in ('network_g', 'network_g_rain')},
+            }
+        )
+    return layers
+
+
+def _of_run(method: Method, protocol: Protocol, scale: Scale, seed: int) -> dict[str, Any]:
+    train: dict[str, Any] = {'name': protocol.name}
+    if method.pairs:
+        train |= {
+            'dataroot_lq': '{work}/pairs/' + protocol.name + '/rainy',
+            'dataroot_gt': '{work}/pairs/' + protocol.name + '/clean',
+        }
+    else:
+        for key, side, name in (('lq', protocol.rainy, 'rainy'), ('gt', protocol.clean, 'clean')):
+            assert side is not None  # checked before anything is trained
+            train[f'dataroot_{key}'] = '{data}' if side.root == '.' else '{data}/' + side.root
+            train[f'meta_info_file_{key}'] = (
+                f'{{work}}/lists/{protocol.name}-{name}.txt' if side.lists else None
+            )
+    return {
+        'name': run_name(method, scale, protocol, seed),
+        'manual_seed': seed,
+        'datasets': {'train': train, 'val': None},
+        'path': {'root': '{work}'},
+        'val': None,
+        'logger': {
+            'print_freq': max(1, scale.iterations // 100),
+            'save_checkpoint_freq': max(1, scale.iterations // 4),
+            'use_tb_logger': False,
+        },
+    }
+
+
+def run_name(method: Method, scale: Scale, protocol: Protocol, seed: int) -> str:
+    """The name of a run, and of its folder below ``experiments``."""
+    return f'{protocol.name}-{scale.name}-{method.name}-{seed}'
+
+
+def _only_known(layer: dict[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """A layer without networks that a method has not, and without what BasicSR's own model lacks."""
+    kept = {k: v for k, v in layer.items() if not (k.startswith('network_') and base.get(k) is None)}
+    if base['model_type'] != 'CCLGANModel':
+        for block, keys in ((kept.get('train'), _OURS), (kept.get('datasets', {}).get('train'), ('cache',))):
+            for key in keys:
+                if block is not None:
+                    block.pop(key, None)
+    return kept
+
+
+def options_hash(options: Mapping[str, Any]) -> str:
+    """Twelve digits that change with any option, and do not with the folders."""
+    text = json.dumps(options, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def write_options(options: Mapping[str, Any], file: Path, folders: Mapping[str, Path]) -> None:
+    """Write the options file of a run with real folders in it."""
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: fill(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [fill(inner) for inner in value]
+        if isinstance(value, str):
+            for name, folder in folders.items():
+                value = value.replace(f'{{{name}}}', str(folder))
+        return value
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(
+        yaml.safe_dump(fill(dict(options)), sort_keys=False, allow_unicode=True), encoding='utf-8'
+    )

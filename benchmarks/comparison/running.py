@@ -1,0 +1,87 @@
+"""One training through the ``basicsr`` command: it goes on after interruptions, and its costs are counted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmarks.comparison.recipes import ROOT
+from cclgan_plugin.data.image_file import write_whole
+from cclgan_plugin.errors import TrainingError
+
+_ITERATION = re.compile(r'iter:\s*([\d,]+)')
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a training took: seconds of all attempts, and the largest size of its process in bytes."""
+
+    seconds: float
+    peak_memory: int
+
+
+def train(options_file: Path, name: str, iterations: int, threads: int, work: Path) -> tuple[Path, Costs]:
+    """Train until done, from where an interrupted training stopped.
+
+    Returns:
+        The checkpoint, and the costs of this and earlier attempts.
+
+    Raises:
+        TrainingError: the command failed; with the end of what it printed.
+    """
+    checkpoint = work / 'experiments' / name / 'models' / 'net_g_latest.pth'
+    ledger = work / 'costs' / f'{name}.json'
+    before = _read(ledger)
+    if checkpoint.is_file() and ledger.is_file():
+        return checkpoint, before
+    command = [sys.executable, '-m', 'cclgan_plugin', 'train', '-opt', str(options_file), '--auto_resume']
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))
+    env = {**os.environ, 'OMP_NUM_THREADS': str(threads), 'MPLBACKEND': 'Agg', 'PYTHONPATH': paths}
+    start, peak, last = time.monotonic(), before.peak_memory, deque[str](maxlen=30)
+    with (
+        subprocess.Popen(
+            command, cwd=work, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process,
+        tqdm(total=iterations, desc=name, unit='step', disable=None) as bar,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            last.append(line.rstrip())
+            peak = max(peak, _peak(process.pid))
+            # Written as it goes, so that the time before a kill counts too.
+            _write(ledger, Costs(before.seconds + time.monotonic() - start, peak))
+            found = _ITERATION.search(line)
+            if found:
+                bar.update(int(found[1].replace(',', '')) - bar.n)
+    costs = Costs(before.seconds + time.monotonic() - start, peak)
+    _write(ledger, costs)
+    if process.returncode:
+        raise TrainingError(f'{name}: the training ended with {process.returncode}:\n' + '\n'.join(last))
+    return checkpoint, costs
+
+
+def _peak(pid: int) -> int:
+    """The most memory that a process has held so far; 0 where Linux does not tell."""
+    try:
+        status = Path(f'/proc/{pid}/status').read_text(encoding='ascii')
+    except OSError:
+        return 0
+    found = re.search(r'VmHWM:\s+(\d+) kB', status)
+    return int(found[1]) * 1024 if found else 0
+
+
+def _read(ledger: Path) -> Costs:
+    return Costs(**json.loads(ledger.read_text('utf-8'))) if ledger.is_file() else Costs(0, 0)
+
+
+def _write(ledger: Path, costs: Costs) -> None:
+    write_whole(str(ledger), json.dumps(costs.__dict__).encode())

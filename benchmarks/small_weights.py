@@ -1,0 +1,114 @@
+"""Make the pairs that the packaged weights have learnt from.
+
+    python benchmarks/small_weights.py OUT --data datasets/deraining    derain-small (research data)
+    python benchmarks/small_weights.py OUT                              derain-small-free (free photographs)
+
+Writes ``OUT/rainy`` and ``OUT/clean``, same names. Rain is rendered on clean photographs in every kind that
+the package knows; each photograph is there dry on both sides too, so that the network learns to leave those
+alone. From the data folder come besides the pairs of Rain800's training set, aligned. No test image is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib.resources
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from cclgan_plugin.data.decode import decode_image  # noqa: E402
+from cclgan_plugin.data.image_file import encode_image, write_whole  # noqa: E402
+from cclgan_plugin.data.rain_folder import rain_on  # noqa: E402
+from cclgan_plugin.data.rain_params import RAIN_TYPES, vary  # noqa: E402
+from cclgan_plugin.data.randomness import generator  # noqa: E402
+
+#: Photographs of scikit-image; its cat, chelsea.png, is left for tests and pictures.
+FREE = (
+    'astronaut.png',
+    'coffee.png',
+    'motorcycle_left.png',
+    'rocket.jpg',
+    'hubble_deep_field.jpg',
+    'retina.jpg',
+)
+VARIATION = 0.7
+
+
+def clean_photographs(data: Path | None) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and pixels of the clean photographs, each scene once."""
+    if data is None:
+        folder = importlib.resources.files('skimage').joinpath('data')
+        for name in FREE:
+            yield Path(name).stem, decode_image(folder.joinpath(name).read_bytes(), name)[..., :3]
+        return
+    seen = set()
+    for row in rain800(data):
+        if row['scene_id'] not in seen:
+            seen.add(row['scene_id'])
+            yield f'r{Path(row["file"]).stem}', read(data / 'Rain800/train/clean' / row['file'])
+    for file in sorted((data / 'clean').iterdir()):
+        yield f'b{file.stem}', read(file)
+
+
+def aligned_pairs(data: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Rain800's training pairs: the rainy half begins ``rainy_x_offset`` pixels into the clean one."""
+    for row in rain800(data):
+        rainy = read(data / 'Rain800/train/rainy' / row['file'])
+        left = int(row['rainy_x_offset'])
+        clean = read(data / 'Rain800/train/clean' / row['file'])[:, left : left + rainy.shape[1]]
+        yield f'p{Path(row["file"]).stem}', rainy, clean
+
+
+def rain800(data: Path) -> list[dict[str, str]]:
+    """The table of Rain800's training images."""
+    with open(data / 'meta' / 'rain800_train.csv', encoding='utf-8', newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def read(file: Path) -> np.ndarray:
+    """An image as RGB pixels."""
+    return decode_image(file.read_bytes(), str(file))
+
+
+def rendered(name: str, clean: np.ndarray, copies: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """A photograph in every kind of rain, ``copies`` times, and once dry."""
+    yield f'{name}-dry', clean, clean
+    for kind, params in RAIN_TYPES.items():
+        for copy in range(copies):
+            rng = generator(0, f'small weights {name} {kind} {copy}')
+            yield f'{name}-{kind}{copy}', rain_on(clean, vary(params, VARIATION, rng), rng), clean
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write all pairs."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('out', type=Path)
+    parser.add_argument(
+        '--data', type=Path, help='the data folder; without it only free photographs are used'
+    )
+    args = parser.parse_args(argv)
+
+    def pairs() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        for name, clean in clean_photographs(args.data):
+            yield from rendered(name, clean, copies=1 if args.data else 12)
+        if args.data:
+            yield from aligned_pairs(args.data)
+
+    count = 0
+    for name, rainy, clean in tqdm(pairs(), unit='pair', disable=None):
+        for side, image in (('rainy', rainy), ('clean', clean)):
+            write_whole(str(args.out / side / f'{name}.png'), encode_image(image, '.png'))
+        count += 1
+    print(f'{args.out}: {count} pairs')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
