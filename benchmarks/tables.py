@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cclgan_plugin.errors import DataError
+from cclgan_plugin.marked_page import between_marks
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -46,28 +47,23 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
-def between_marks(path: Path, name: str, text: str) -> str:
+def with_text(path: Path, name: str, text: str) -> str:
     """A Markdown page with ``text`` between its lines ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``.
 
     Raises:
         DataError: the file cannot be read, or has not exactly one such pair of lines.
     """
-    begin, end = f'<!-- {name}: begin -->', f'<!-- {name}: end -->'
     try:
         page = path.read_text(encoding='utf-8')
     except OSError as error:
         raise DataError(f'{path}: cannot be read: {error.strerror}') from error
-    before, found, rest = page.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed or begin in after or end in after:
-        raise DataError(f'{path}: expected exactly one pair of lines "{begin}" and "{end}"')
-    return f'{before}{begin}\n{text.strip()}\n{end}{after}'
+    return between_marks(page, f'<!-- {name}: begin -->', f'<!-- {name}: end -->', text, str(path))
 
 
 def replace_between_marks(path: Path, name: str, text: str) -> None:
-    """Write what :func:`between_marks` makes of a page.
+    """Write what :func:`with_text` makes of a page.
 
     Raises:
         DataError: see there; or the page cannot be written.
     """
-    write_whole(path, between_marks(path, name, text).encode())
+    write_whole(path, with_text(path, name, text).encode())

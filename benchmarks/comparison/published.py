@@ -13,7 +13,7 @@ from benchmarks.comparison.chart import chart
 from benchmarks.comparison.plan_files import read_methods, read_protocol
 from benchmarks.comparison.results import Result, read_results
 from benchmarks.comparison.tables import pages
-from benchmarks.tables import between_marks, table
+from benchmarks.tables import table, with_text
 from cclgan_plugin.checksum import sha256_of
 from cclgan_plugin.data.image_file import write_whole
 
@@ -57,7 +57,7 @@ def made(root: Path, results_file: Path) -> dict[Path, str]:
         ('README.md', 'comparison summary', summary(results)),
     ):
         page = root / name
-        found[page] = between_marks(page, mark, text)
+        found[page] = with_text(page, mark, text)
     return found
 
 

@@ -50,12 +50,10 @@ def run(args: argparse.Namespace) -> int:
     from cclgan_plugin.data import check_report
     from cclgan_plugin.data.check import check_sets
     from cclgan_plugin.data.image_file import encode_image, write_whole
-    from cclgan_plugin.data.similar_images import SIMILAR
+    from cclgan_plugin.data.similar_images import similarity
     from cclgan_plugin.errors import OptionError
 
-    threshold = SIMILAR if args.similarity is None else args.similarity
-    if not 0 < threshold <= 1:
-        raise OptionError(f'--similarity {threshold:g}: a number above 0 and up to 1 was expected')
+    threshold = similarity(args.similarity)
     if args.sheet is not None and not args.sheet.lower().endswith('.png'):
         raise OptionError(f'--sheet {args.sheet}: a name that ends in .png was expected')
     for name in ('crop', 'workers'):

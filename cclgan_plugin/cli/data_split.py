@@ -59,13 +59,11 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from cclgan_plugin.data.image_folder import find_images
-    from cclgan_plugin.data.similar_images import SIMILAR
+    from cclgan_plugin.data.similar_images import similarity
     from cclgan_plugin.data.split import pair_by_scene, split
     from cclgan_plugin.errors import OptionError
 
-    threshold = SIMILAR if args.similarity is None else args.similarity
-    if not 0 < threshold <= 1:
-        raise OptionError(f'--similarity {threshold:g}: a number above 0 and up to 1 was expected')
+    threshold = similarity(args.similarity)
     if not 0 <= args.val < 1:
         raise OptionError(f'--val {args.val:g}: a share from 0 up to, but not including 1 was expected')
     if not 0 < args.rainy < 1:

@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components  # type: ignore[import-unt
 from tqdm import tqdm
 
 from cclgan_plugin.data.image_signature import mirrored
+from cclgan_plugin.errors import OptionError
 
 #: Correlation from which two images count as the same scene.
 SIMILAR = 0.85
@@ -39,6 +40,17 @@ class Matches(NamedTuple):
     partner: np.ndarray
     similarity: np.ndarray
     number: np.ndarray
+
+
+def similarity(given: float | None) -> float:
+    """What a user gives as ``--similarity``; without it :data:`SIMILAR`.
+
+    Raises:
+        OptionError: not a number above 0 and up to 1.
+    """
+    if given is not None and not 0 < given <= 1:
+        raise OptionError(f'--similarity {given:g}: a number above 0 and up to 1 was expected')
+    return SIMILAR if given is None else given
 
 
 def best_matches(one: np.ndarray, other: np.ndarray, threshold: float = SIMILAR) -> Matches:

@@ -36,7 +36,7 @@ def _sequence_first(image_network: nn.Module) -> None:
     four fifths of the time.
     """
     transformer = getattr(image_network, 'transformer', None)
-    if not getattr(transformer, 'batch_first', False):
+    if transformer is None or not getattr(transformer, 'batch_first', False):
         return
     transformer.batch_first = False
     for module in transformer.modules():

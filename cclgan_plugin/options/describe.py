@@ -17,6 +17,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from cclgan_plugin.errors import UserError
+from cclgan_plugin.marked_page import between_marks
 from cclgan_plugin.options.editor_schema import editor_schema
 from cclgan_plugin.options.schema import BLOCKS, CLOSED, BlockOf, CCLGANOptions, Options
 from cclgan_plugin.options.schema.datasets import IOBackendOptions
@@ -132,12 +134,6 @@ def _in_words(prop: dict[str, Any]) -> str:
     return ' '.join([words[str(kind)], ', '.join(given)]).strip()
 
 
-def _replace_between(text: str, table: str, name: str) -> str:
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise SystemExit(f'{name}: expected one line "{BEGIN}" and below it one line "{END}"')
-    return text[: text.index(BEGIN)] + f'{BEGIN}\n\n{table}\n{END}' + text[text.index(END) + len(END) :]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print, write or check; 1 = the checked file is out of date."""
     parser = argparse.ArgumentParser(
@@ -156,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(made)
         return 0
     old = file.read_text('utf-8') if file.exists() else ''
-    new = _replace_between(old, made, str(file)) if args.what == 'table' else made
+    new = between_marks(old, BEGIN, END, made, str(file)) if args.what == 'table' else made
     if args.update:
         file.write_text(new, 'utf-8')
     elif old != new:
@@ -166,4 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f'error: {error}')

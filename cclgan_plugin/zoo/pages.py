@@ -17,6 +17,8 @@ import yaml
 
 from cclgan_plugin.checksum import sha256_of
 from cclgan_plugin.data.image_file import write_whole
+from cclgan_plugin.errors import UserError
+from cclgan_plugin.marked_page import between_marks
 from cclgan_plugin.zoo.index import load_index
 from cclgan_plugin.zoo.schema import Entry, Index
 
@@ -110,9 +112,7 @@ def pages(root: Path, data: Path) -> dict[Path, str]:
     index = Index.model_validate(yaml.safe_load(text))
     page = root / 'MODEL_ZOO.md'
     old = page.read_text('utf-8')
-    if old.count(BEGIN) != 1 or old.count(END) != 1:
-        raise SystemExit(f'{page}: expected one line "{BEGIN}" and below it one line "{END}"')
-    new = f'{old[: old.index(BEGIN)]}{BEGIN}\n\n{zoo_page(index)}\n\n{old[old.index(END) :]}'
+    new = between_marks(old, BEGIN, END, zoo_page(index), str(page))
     return {data: text, page: new, root / 'model-index.yml': model_index(index)}
 
 
@@ -142,4 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f'error: {error}')

@@ -24,7 +24,7 @@ def test_text_between_marks_is_replaced(tmp_path: Path) -> None:
     page.write_text('before\n<!-- t: begin -->\nold\n<!-- t: end -->\nafter\n')
     for _ in range(2):
         replace_between_marks(page, 't', 'new\nlines\n')
-        assert page.read_text() == 'before\n<!-- t: begin -->\nnew\nlines\n<!-- t: end -->\nafter\n'
+        assert page.read_text() == 'before\n<!-- t: begin -->\n\nnew\nlines\n\n<!-- t: end -->\nafter\n'
     assert [p.name for p in tmp_path.iterdir()] == ['page.md']
 
 
@@ -32,7 +32,7 @@ def test_text_between_marks_is_replaced(tmp_path: Path) -> None:
 def test_missing_or_doubled_marks_are_refused(tmp_path: Path, text: str) -> None:
     page = tmp_path / 'page.md'
     page.write_text(text)
-    with pytest.raises(DataError, match='exactly one pair'):
+    with pytest.raises(DataError, match='exactly one line'):
         replace_between_marks(page, 't', 'new')
     assert page.read_text() == text
 

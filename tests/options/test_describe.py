@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cclgan_plugin.errors import DataError
 from cclgan_plugin.options.describe import BEGIN, END, main, options_table
 from cclgan_plugin.options.editor_schema import editor_schema
 from cclgan_plugin.options.inherit import load_options
@@ -62,7 +63,7 @@ def test_update_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert text.endswith('\nrest\n')
     assert '`gt_size`' in text
     (tmp_path / 'bare.md').write_text('nothing')
-    with pytest.raises(SystemExit, match='expected one line'):
+    with pytest.raises(DataError, match='expected exactly one line'):
         main(['table', '--update', str(tmp_path / 'bare.md')])
 
 
