@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from cclgan_plugin.options.schema.common import BlockOf, Options, Text, Weight, Whole, option
-from cclgan_plugin.options.schema.losses import Layers
+from cclgan_plugin.options.schema.common import BlockOf, Options, Text, option
+from cclgan_plugin.options.schema.losses import (
+    InterCCLBaseOptions,
+    IntraCCLBaseOptions,
+    Layers,
+    LCLBaseOptions,
+)
 from cclgan_plugin.options.schema.root import OtherOptions, OtherTrainOptions
 
 
@@ -20,38 +25,17 @@ def _own_or_frozen(value: Any) -> Any:
     )
 
 
-class ContrastiveIntraOptions(Options):
+class ContrastiveIntraOptions(IntraCCLBaseOptions):
     """`intra_ccl`: the output near the ground truth and away from the input, in a semantic space."""
 
-    type: Literal['IntraCCLLoss'] = option('intra-cycle contrastive loss')
-    encoder: Annotated[
-        Any, BlockOf('encoder', 'one_or_list', ('CLIPEncoder', 'VGG19Encoder', 'RegisteredEncoder'))
-    ] = option('the frozen network that gives the semantic space, or a list of such')
-    loss_weight: Weight = option('factor of this loss; 0 = off', 1.0)
-    eps: float = option('keeps the ratio finite', 1e-7, gt=0)
 
-
-class ContrastiveInterOptions(Options):
+class ContrastiveInterOptions(InterCCLBaseOptions):
     """`inter_ccl`: the same in the feature levels of `net_d`, at random locations."""
 
-    type: Literal['InterCCLLoss'] = option('inter-cycle contrastive loss')
-    loss_weight: Weight = option('factor of this loss; 0 = off', 1.0)
-    layers: Layers = option(
-        'feature levels of net_d: names that `basicsr layers` shows', ['image', 'conv2', 'conv3']
-    )
-    num_patches: Whole = option('locations drawn per image and level', 64, ge=1)
-    projection: Literal['none', 'fixed'] = option(
-        'compare the features themselves, or after a fixed random projection', 'none'
-    )
-    pooling: Literal['sample', 'mean'] = option('one vector per location, or one average per image', 'sample')
-    eps: float = option('keeps the ratio finite', 1e-7, gt=0)
 
-
-class ContrastiveLCLOptions(Options):
+class ContrastiveLCLOptions(LCLBaseOptions):
     """`lcl`: the content of the output stays where it was in the input."""
 
-    type: Literal['LCLLoss'] = option('location contrastive loss')
-    loss_weight: Weight = option('factor of this loss; 0 = off', 1.0)
     encoder: Annotated[
         Any,
         BeforeValidator(_own_or_frozen),
@@ -63,11 +47,6 @@ class ContrastiveLCLOptions(Options):
         'feature levels of net_g: names that `basicsr layers` shows (~ = down1, down2, block1, of '
         'CCLGANGenerator); a frozen encoder names its own',
         None,
-    )
-    temperature: float = option('of the soft-max; lower is stricter', 0.07, gt=0)
-    num_patches: Whole = option('locations drawn per image and level', 256, ge=2)
-    negatives: Literal['image', 'batch', 'global'] = option(
-        'where wrong locations come from: the same image, the batch, or the batches of all GPUs', 'image'
     )
 
 

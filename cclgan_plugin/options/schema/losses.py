@@ -48,17 +48,23 @@ class GANLossOptions(Options):
     loss_weight: Weight = option("factor of the generators' part", 1.0)
 
 
-class LCLLossOptions(Options):
-    """``lcl_opt``, the location contrastive loss: the content stays where it was."""
+class LCLBaseOptions(Options):
+    """What LCL reads in every model."""
 
     type: Literal['LCLLoss'] = option('location contrastive loss')
-    loss_weight: Weight = option('factor of this loss; 2.0 in the paper', 1.0)
+    loss_weight: Weight = option('factor of this loss; 0 = off', 1.0)
     temperature: float = option('of the soft-max; lower is stricter', 0.07, gt=0)
     num_patches: Whole = option('locations drawn per image and level', 256, ge=2)
-    layers: Layers = option("the generators' feature levels that are compared", ['down1', 'down2', 'block1'])
     negatives: Literal['image', 'batch', 'global'] = option(
         'where wrong locations come from: the same image, the batch, or the batches of all GPUs', 'image'
     )
+
+
+class LCLLossOptions(LCLBaseOptions):
+    """``lcl_opt``, the location contrastive loss: the content stays where it was."""
+
+    loss_weight: Weight = option('factor of this loss; 2.0 in the paper', 1.0)
+    layers: Layers = option("the generators' feature levels that are compared", ['down1', 'down2', 'block1'])
     terms: Annotated[list[LCLTerm], Field(min_length=1)] = option(
         'what is tied together: an image and its translation; a translation and its way back; an image and '
         'its translation into its own domain (CUT)',
@@ -70,13 +76,20 @@ class LCLLossOptions(Options):
     )
 
 
-class IntraCCLLossOptions(Options):
-    """``intra_ccl_opt``, cycle contrastive learning inside each cycle, in a semantic space."""
+class IntraCCLBaseOptions(Options):
+    """What intra-CCL reads in every model."""
 
     type: Literal['IntraCCLLoss'] = option('intra-cycle contrastive loss')
     encoder: Annotated[
         Any, BlockOf('encoder', 'one_or_list', ('CLIPEncoder', 'VGG19Encoder', 'RegisteredEncoder'))
     ] = option('the frozen network that gives the semantic space, or a list of such')
+    loss_weight: Weight = option('factor of this loss; 0 = off', 1.0)
+    eps: float = option('keeps the ratio finite', 1e-7, gt=0)
+
+
+class IntraCCLLossOptions(IntraCCLBaseOptions):
+    """``intra_ccl_opt``, cycle contrastive learning inside each cycle, in a semantic space."""
+
     loss_weight: Weight = option('factor of this loss; 1.0 in the paper', 1.0)
     anchors: Annotated[list[Literal['reconstruction', 'translation']], Field(min_length=1)] = option(
         "which images are pulled: the reconstructions (authors' release), the translations, or both",
@@ -85,21 +98,29 @@ class IntraCCLLossOptions(Options):
     translation_weight: Weight = option(
         'weight of the translation among the negatives of the reconstruction', 0.1
     )
-    eps: float = option('keeps the ratio finite', 1e-7, gt=0)
 
 
-class InterCCLLossOptions(Options):
-    """``inter_ccl_opt``, cycle contrastive learning across the cycles, in the discriminators' space."""
+class InterCCLBaseOptions(Options):
+    """What inter-CCL reads in every model."""
 
     type: Literal['InterCCLLoss'] = option('inter-cycle contrastive loss')
-    loss_weight: Weight = option('factor of this loss; 0.005 in the paper', 1.0)
+    loss_weight: Weight = option('factor of this loss; 0 = off', 1.0)
     layers: Layers = option(
-        "the discriminators' feature levels that are compared", ['image', 'conv2', 'conv3']
+        'feature levels of net_d: names that `basicsr layers` shows', ['image', 'conv2', 'conv3']
     )
     num_patches: Whole = option('locations drawn per image and level', 64, ge=1)
     projection: Literal['none', 'fixed'] = option(
         'compare the features themselves, or after a fixed random projection', 'none'
     )
     pooling: Literal['sample', 'mean'] = option('one vector per location, or one average per image', 'sample')
-    pair_weight: Weight = option('weight of the distance between translation and reconstruction', 0.2)
     eps: float = option('keeps the ratio finite', 1e-7, gt=0)
+
+
+class InterCCLLossOptions(InterCCLBaseOptions):
+    """``inter_ccl_opt``, cycle contrastive learning across the cycles, in the discriminators' space."""
+
+    loss_weight: Weight = option('factor of this loss; 0.005 in the paper', 1.0)
+    layers: Layers = option(
+        "the discriminators' feature levels that are compared", ['image', 'conv2', 'conv3']
+    )
+    pair_weight: Weight = option('weight of the distance between translation and reconstruction', 0.2)
