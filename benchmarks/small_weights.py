@@ -15,6 +15,7 @@ import csv
 import importlib.resources
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,9 @@ def rendered(name: str, clean: np.ndarray, copies: int) -> Iterator[tuple[str, n
     for kind, params in RAIN_TYPES.items():
         for copy in range(copies):
             rng = generator(0, f'small weights {name} {kind} {copy}')
-            yield f'{name}-{kind}{copy}', rain_on(clean, vary(params, VARIATION, rng), rng), clean
+            # Streaks only: who takes veils away darkens every picture without rain.
+            rain = replace(vary(params, VARIATION, rng), veil=0.0, mist=0.0)
+            yield f'{name}-{kind}{copy}', rain_on(clean, rain, rng), clean
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,7 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     count = 0
     for name, rainy, clean in tqdm(pairs(), unit='pair', disable=None):
         for side, image in (('rainy', rainy), ('clean', clean)):
-            write_whole(str(args.out / side / f'{name}.png'), encode_image(image, '.png'))
+            # Uncompressed: the small network would wait for its images to be decoded.
+            write_whole(str(args.out / side / f'{name}.bmp'), encode_image(image, '.bmp'))
         count += 1
     print(f'{args.out}: {count} pairs')
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,12 @@ ENCODER = {
     'weights': '{weights}/vgg19_imagenet_conv_u8.npz',
     'layers': ['relu2_2'],
 }
+
+#: Options of reading and logging: the same images in the same order come out of all of them.
+_NO_MATTER = (
+    *('num_worker_per_gpu', 'persistent_workers', 'prefetch_mode', 'pin_memory', 'cache', 'uint8'),
+    *('logger', 'dist_params'),
+)
 
 #: Options of CCLGANModel that SRModel does not have.
 _OURS = ('amp', 'channels_last', 'intra_ccl_opt')
@@ -120,9 +126,17 @@ def _only_known(layer: dict[str, Any], base: Mapping[str, Any]) -> dict[str, Any
 
 
 def options_hash(options: Mapping[str, Any]) -> str:
-    """Twelve digits that change with any option, and do not with the folders."""
-    text = json.dumps(options, sort_keys=True, ensure_ascii=True)
+    """Twelve digits that change with every option that can change the weights, and not with the folders."""
+    text = json.dumps(_without(options, _NO_MATTER), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _without(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {
+        key: _without(value, names) if isinstance(value, dict) else value
+        for key, value in options.items()
+        if key not in names
+    }
 
 
 def write_options(options: Mapping[str, Any], file: Path, folders: Mapping[str, Path]) -> None:
