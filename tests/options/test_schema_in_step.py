@@ -76,7 +76,7 @@ def test_every_option_has_a_meaning() -> None:
 def test_defaults_are_those_of_the_paper_s_file() -> None:
     """Where train_cclgan.yml spells a default out, it is that default."""
     values = load_options(ROOT / 'options' / 'train_cclgan.yml').values
-    # The paper's choices, where the neutral default is "off" or another number. Bytes are faster, but who takes
+    # The choices where the neutral default is "off" or another number. Bytes are faster, but who takes
     # the dataset alone expects floats.
     chosen = {'manual_seed', 'val.val_freq', 'val.metrics', 'train.optim_h', 'datasets.train.uint8'}
     chosen |= {f'train.{loss}_opt' for loss in ('idt', 'lcl', 'intra_ccl', 'inter_ccl')}
