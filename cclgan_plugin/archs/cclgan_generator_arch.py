@@ -96,6 +96,8 @@ class CCLGANGenerator(nn.Module):
         residual: predict a change of the input, ``clamp(x + f(x))``, instead of the whole image.
         residual_channels: of that change; with 1 all three colours change by the same amount, as under
             falling rain, which is grey, so that no loss can make the colours drift.
+        skips: add the maps of the encoder to those of the decoder of the same size, as in a U-Net. Thin
+            detail then need not pass the bottleneck, which small networks take long to learn.
 
     Attributes:
         feature_channels: channels of each feature level, shallow to deep. ``down1`` and ``down2`` are the raw
@@ -123,6 +125,7 @@ class CCLGANGenerator(nn.Module):
         anti_alias: bool = True,
         residual: bool = False,
         residual_channels: int = 3,
+        skips: bool = False,
     ) -> None:
         super().__init__()
         if width < 1 or num_blocks < 1:
@@ -142,6 +145,7 @@ class CCLGANGenerator(nn.Module):
         w, bias = width, norm == 'none'
         self.residual = residual
         self.anti_alias = anti_alias
+        self.skips = skips
         self.feature_channels = {'down1': 2 * w, 'down2': 4 * w, 'block1': 4 * w}
 
         # A bias before an instance norm does nothing to the image; where the raw output is also a feature
@@ -173,7 +177,9 @@ class CCLGANGenerator(nn.Module):
         else:
             # A norm makes up for the small gain of the method; without one, twenty layers of it leave
             # nothing: gradients of 1e-12 instead of 1e-3, below Adam's epsilon.
-            init_weights(self, gain=1)
+            init_weights(self, gain=nn.init.calculate_gain('relu'))
+            for block in self.blocks:
+                init_weights(block.conv2, gain=0.1)
             init_weights(self.out)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -190,8 +196,13 @@ class CCLGANGenerator(nn.Module):
         h, w = x.shape[-2:]
         x = self._enter(x)
         y = self._encode(x, features)
-        for part in (*self.blocks[1:], self.up1, self.up2, self.out):
-            y = self._through(part, y)
+        for block in self.blocks[1:]:
+            y = self._through(block, y)
+        for up, size in ((self.up1, 'half'), (self.up2, 'full')):
+            y = self._through(up, y)
+            if self.skips:
+                y = y + features[size]
+        y = self._through(self.out, y)
         if self.residual:
             y = torch.clamp(x + y, -1, 1)
         return (y[..., :h, :w] + 1) / 2, {level: features[level] for level in check_levels(self, levels)}
@@ -231,11 +242,15 @@ class CCLGANGenerator(nn.Module):
 
     def _encode(self, x: Tensor, features: dict[str, Tensor], deepest: str = 'block1') -> Tensor:
         y = self._through(self.stem, x)
+        if self.skips:
+            features['full'] = y
         for name, stage in (('down1', self.down1), ('down2', self.down2)):
             features[name] = raw = stage.raw(y)
             if name == deepest:
                 return raw
             y = self._through(stage.finish, raw)
+            if self.skips:
+                features.setdefault('half', y)
         features['block1'] = y = self._through(self.blocks[0], y)
         return y
 

@@ -14,6 +14,8 @@ VARIANTS = [
     {'residual': True},
     {'residual': True, 'residual_channels': 1},
     {'norm': 'none', 'anti_alias': False, 'residual': True},
+    {'skips': True},
+    {'norm': 'none', 'anti_alias': False, 'residual': True, 'skips': True},
 ]
 
 
@@ -123,6 +125,20 @@ def test_images_are_float32_under_autocast():
     net = CCLGANGenerator(width=2, num_blocks=1)
     with torch.autocast('cpu', torch.bfloat16):
         assert net(torch.rand(1, 3, 16, 16)).dtype == torch.float32
+
+
+@pytest.mark.parametrize('anti_alias', [True, False])
+def test_skips_add_the_encoder_to_the_decoder(anti_alias):
+    torch.manual_seed(0)
+    net = CCLGANGenerator(width=4, num_blocks=2, anti_alias=anti_alias, skips=True).double()
+    x = torch.rand(1, 3, 20, 16, dtype=torch.float64)
+    full = net.stem(x * 2 - 1)
+    half = net.down1(full)
+    y = net.blocks[1](net.blocks[0](net.down2(half)))
+    expected = (net.out(net.up2(net.up1(y) + half) + full) + 1) / 2
+    torch.testing.assert_close(net(x), expected, rtol=0, atol=1e-12)
+    features = net.encode(x, ['down1', 'block1'])
+    assert set(features) == {'down1', 'block1'}
 
 
 def test_one_residual_channel_changes_all_colours_alike():

@@ -33,7 +33,7 @@ SIZES = [(8, 8), (48, 31), (33, 64), (5, 70), (20, 2)]
 
 @pytest.mark.parametrize('size', [*SIZES, (1, 30)])
 def test_the_plain_form_is_the_network(make_network, size):
-    for options in ({}, {'norm': 'none', 'anti_alias': False}, {'residual_channels': 1}):
+    for options in ({}, {'norm': 'none', 'anti_alias': False}, {'residual_channels': 1}, {'skips': True}):
         network, x = make_network(**options), picture(*size)
         torch.testing.assert_close(exportable(network)(x), network(x), rtol=0, atol=2e-5)
 

@@ -45,6 +45,7 @@ CASES = {
     'mean pooling': {'inter_ccl_opt': {**INTER, 'pooling': 'mean', 'pair_weight': 0.5, 'eps': 1e-3}},
     'one inter level': {'inter_ccl_opt': {**INTER, 'layers': ['conv2']}},
     'residual generator without norm': {'network_g': {**ARCH, 'residual': True, 'norm': 'none'}},
+    'generator with skips': {'network_g': {**ARCH, 'skips': True}},
     'no anti-aliasing': {'network_g': {**ARCH, 'anti_alias': False}},
     'CycleGAN': {
         'gan_opt': {'gan_type': 'lsgan', 'loss_weight': 1.0},

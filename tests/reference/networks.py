@@ -1,8 +1,8 @@
 """The three kinds of networks as functions of a plain state, by section 2 of the method.
 
 Images are ``(N, 3, H, W)`` in [0, 1] at every door; [-1, 1] is used inside only. ``arch`` is a mapping like
-``network_g`` of the options file, of which ``norm``, ``anti_alias`` and ``residual`` are read here; width and
-number of blocks follow from the state.
+``network_g`` of the options file, of which ``norm``, ``anti_alias``, ``residual`` and ``skips`` are read here;
+width and number of blocks follow from the state.
 """
 
 from __future__ import annotations
@@ -62,42 +62,47 @@ def _residual_block(state: State, index: int, x: Tensor, arch: Arch) -> Tensor:
     return x + y
 
 
-def _down(state: State, image: Tensor, arch: Arch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Enlarged image in [-1, 1]; raw outputs of down1 and of down2; what enters the first residual block."""
+def _down(state: State, image: Tensor, arch: Arch) -> tuple[Tensor, Tensor, Tensor, Tensor, list[Tensor]]:
+    """Enlarged image in [-1, 1]; raw outputs of down1 and of down2; what enters the first residual block.
+
+    And what skips lead to the decoder: the maps of half and of full size.
+    """
     entry = enlarge(image * 2 - 1)
-    x = F.relu(_norm(conv(state, 'stem.conv', reflect_pad(entry, 3)), arch))
+    x = full = F.relu(_norm(conv(state, 'stem.conv', reflect_pad(entry, 3)), arch))
     if arch.get('anti_alias', True):
         down1 = conv(state, 'down1.conv', x, padding=1)
-        x = blur_pool(F.relu(_norm(down1, arch)))
+        x = half = blur_pool(F.relu(_norm(down1, arch)))
         down2 = conv(state, 'down2.conv', x, padding=1)
         x = blur_pool(F.relu(_norm(down2, arch)))
     else:
         down1 = conv(state, 'down1.conv', x, stride=2, padding=1)
-        x = F.relu(_norm(down1, arch))
+        x = half = F.relu(_norm(down1, arch))
         down2 = conv(state, 'down2.conv', x, stride=2, padding=1)
         x = F.relu(_norm(down2, arch))
-    return entry, down1, down2, x
+    return entry, down1, down2, x, [half, full]
 
 
 def encode(state: State, image: Tensor, arch: Arch) -> dict[str, Tensor]:
     """The feature levels ``down1``, ``down2`` (raw convolutions) and ``block1`` of the enlarged image."""
     _check_generator(state, arch)
-    _, down1, down2, x = _down(state, image, arch)
+    _, down1, down2, x, _ = _down(state, image, arch)
     return {'down1': down1, 'down2': down2, 'block1': _residual_block(state, 0, x, arch)}
 
 
 def generator(state: State, image: Tensor, arch: Arch) -> Tensor:
     """The translated image, of the same size."""
     num_blocks = _check_generator(state, arch)
-    entry, _, _, x = _down(state, image, arch)
+    entry, _, _, x, skipped = _down(state, image, arch)
     for index in range(num_blocks):
         x = _residual_block(state, index, x, arch)
-    for name in ('up1.conv', 'up2.conv'):
+    for name, skip in zip(('up1.conv', 'up2.conv'), skipped, strict=True):
         if arch.get('anti_alias', True):
             x = conv(state, name, blur_upsample(x), padding=1)
         else:
             x = transposed_conv(state, name, x)
         x = F.relu(_norm(x, arch))
+        if arch.get('skips', False):
+            x = x + skip
     x = torch.tanh(conv(state, 'out.conv', reflect_pad(x, 3)))
     if arch.get('residual', False):
         x = torch.clamp(entry + x, -1, 1)

@@ -21,6 +21,9 @@ class CCLGANGeneratorOptions(Options):
     residual_channels: Literal[1, 3] = option(
         'of that change: with `1` all colours change alike, as under rain, and cannot drift', 3
     )
+    skips: bool = option(
+        "add the encoder's maps to the decoder's, as in a U-Net: thin detail is learnt sooner", False
+    )
 
 
 class CCLGANDiscriminatorOptions(Options):

@@ -46,6 +46,11 @@ def test_one_change_for_all_colours(make_network):
     assert difference(make_network(residual_channels=1), photo(61, 38), band=7) < 1e-5
 
 
+@pytest.mark.parametrize('options', [{}, {'norm': 'none', 'anti_alias': False}])
+def test_skips_reach_over_the_passes(make_network, options):
+    assert difference(make_network(skips=True, **options), photo(61, 38), band=7) < 1e-5
+
+
 def test_tiles_without_the_statistics_of_the_whole_differ_widely(make_network):
     """The error that all this is about, so that the tests above would see it."""
     network, image = make_network(residual=False), photo(64, 64)
