@@ -26,7 +26,7 @@ class Method(_Strict):
     base: str | None = Field(None, description='options file of this repository; None = no training')
     options: dict[str, Any] = Field({}, description='laid over base, scale and protocol')
     pairs: bool = Field(False, description='learns from aligned pairs')
-    swap_residual: bool = Field(False, description='takes the kind of generator that the scale does not')
+    other_generator: bool = Field(False, description="takes the scale's other kind of generator")
     own_recipe: bool = Field(False, description='keeps the generator and average of its own options file')
 
 
@@ -38,6 +38,7 @@ class Scale(_Strict):
     note: str = ''
     iterations: int = Field(ge=1)
     options: dict[str, Any] = {}
+    other_generator: dict[str, Any] = Field({}, description='what the other kind of generator has')
 
 
 class Side(_Strict):

@@ -68,9 +68,8 @@ def _scaled(base: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
 
 def _of_method(base: Mapping[str, Any], method: Method, scale: Scale) -> list[dict[str, Any]]:
     layers = [copy.deepcopy(method.options)]
-    if method.swap_residual:
-        residual = not scale.options['network_g'].get('residual', False)
-        layers.append({name: {'residual': residual} for name in ('network_g', 'network_g_rain')})
+    if method.other_generator:
+        layers.append({name: scale.other_generator for name in ('network_g', 'network_g_rain')})
     if method.own_recipe:
         layers.append(
             {

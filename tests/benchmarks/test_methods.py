@@ -80,6 +80,7 @@ def test_an_ablation_differs_in_what_its_name_says() -> None:
     assert {**whole, 'name': ''} == {**without, 'name': ''}
     other = training_options(methods['cclgan-other-generator'], scale, protocol, 0)
     assert (whole['network_g']['residual'], other['network_g']['residual']) == (True, False)
+    assert (whole['network_g']['skips'], other['network_g']['skips']) == (True, False)
 
 
 @pytest.mark.parametrize(('read', 'name'), [(read_scale, 'cpus'), (read_protocol, 'rain80')])

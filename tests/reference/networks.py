@@ -1,8 +1,8 @@
 """The three kinds of networks as functions of a plain state, by section 2 of the method.
 
 Images are ``(N, 3, H, W)`` in [0, 1] at every door; [-1, 1] is used inside only. ``arch`` is a mapping like
-``network_g`` of the options file, of which ``norm``, ``anti_alias``, ``residual`` and ``skips`` are read here;
-width and number of blocks follow from the state.
+``network_g`` of the options file, of which ``norm``, ``anti_alias``, ``residual`` and ``skips`` are read
+here; width and number of blocks follow from the state.
 """
 
 from __future__ import annotations
