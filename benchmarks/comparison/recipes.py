@@ -69,7 +69,7 @@ def _scaled(base: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
 def _of_method(base: Mapping[str, Any], method: Method, scale: Scale) -> list[dict[str, Any]]:
     layers = [copy.deepcopy(method.options)]
     if method.other_generator:
-        layers.append({name: scale.other_generator for name in ('network_g', 'network_g_rain')})
+        layers.append(dict.fromkeys(('network_g', 'network_g_rain'), scale.other_generator))
     if method.own_recipe:
         layers.append(
             {
