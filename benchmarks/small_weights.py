@@ -2,6 +2,7 @@
 
     python benchmarks/small_weights.py OUT --data datasets/deraining    derain-small (research data)
     python benchmarks/small_weights.py OUT                              derain-small-free (free photographs)
+    python benchmarks/small_weights.py OUT --dry 3 ...                  for train_small_finish.yml
 
 Writes ``OUT/rainy`` and ``OUT/clean``, same names. Rain is rendered on clean photographs in every kind that
 the package knows; each photograph is there dry on both sides too, so that the network learns to leave those
@@ -78,9 +79,12 @@ def read(file: Path) -> np.ndarray:
     return decode_image(file.read_bytes(), str(file))
 
 
-def rendered(name: str, clean: np.ndarray, copies: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """A photograph in every kind of rain, ``copies`` times, and once dry."""
-    yield f'{name}-dry', clean, clean
+def rendered(
+    name: str, clean: np.ndarray, copies: int, dry: int
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """A photograph in every kind of rain, ``copies`` times, and ``dry`` times without."""
+    for copy in range(dry):
+        yield f'{name}-dry{copy or ""}', clean, clean
     for kind, params in RAIN_TYPES.items():
         for copy in range(copies):
             rng = generator(0, f'small weights {name} {kind} {copy}')
@@ -96,11 +100,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         '--data', type=Path, help='the data folder; without it only free photographs are used'
     )
+    parser.add_argument('--dry', type=int, default=1, help='times that each photograph is there without rain')
     args = parser.parse_args(argv)
 
     def pairs() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         for name, clean in clean_photographs(args.data):
-            yield from rendered(name, clean, copies=1 if args.data else 12)
+            yield from rendered(name, clean, 1 if args.data else 12, args.dry)
         if args.data:
             yield from aligned_pairs(args.data)
 
