@@ -2,7 +2,7 @@
 
     python benchmarks/derain_picture.py docs/derained.png --model derain-small
 
-The photographs come with scikit-image, the rain is rendered. Rows: light rain, rain, a downpour, no rain at all.
+The photographs come with scikit-image, the rain is rendered: drizzle, rain, a downpour, and none at all.
 """
 
 from __future__ import annotations

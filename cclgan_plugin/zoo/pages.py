@@ -45,6 +45,10 @@ def zoo_page(index: Index) -> str:
     for entry in index.models:
         parts += ['', f'### {entry.name}', '']
         parts += [f'Trained with [`{entry.options}`]({entry.options}).', ''] if entry.options else []
+        if entry.trained_by:
+            parts += ['```sh', *entry.trained_by, '```', '']
+        if entry.picture:
+            parts += [f'![Input, result of {entry.name}, truth]({entry.picture})', '']
         parts += [f'SHA-256 `{entry.sha256}`', '']
         for metrics in entry.metrics:
             values = ', '.join(f'{name} {value:g}' for name, value in metrics.values.items())

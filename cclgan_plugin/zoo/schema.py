@@ -33,6 +33,8 @@ class Entry(_Strict):
     task: Literal['deraining'] = Field(description='what it does')
     training_data: _Text = Field(description='what it has learnt from')
     options: _Text | None = Field(None, description='the options file of the training')
+    trained_by: tuple[_Text, ...] = Field((), description='the commands that make the same weights again')
+    picture: _Text | None = Field(None, description='what it does, as a picture of the repository')
     package: _Text | None = Field(
         None, description='path beside the data file, for weights that ship with it'
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,6 +214,14 @@ def test_compare_and_metrics(derain, tmp_path, capsys):
     printed = capsys.readouterr()
     assert 'truth has no picture of that name' in printed.err
     assert 'mean of 1: ' in printed.out
+
+
+@pytest.mark.skipif(shutil.which('g++') is None, reason='torch.compile needs a C++ compiler')
+def test_compiled_gives_the_same_pictures(derain, tmp_path, expected):
+    save(tmp_path / 'in/a.png')
+    assert derain('in', '-o', 'out', '--compile') == 0
+    difference = pixels(tmp_path / 'out/a.png').astype(int) - expected(PHOTO).astype(int)
+    assert abs(difference).max() <= 1
 
 
 def test_a_pipe_of_frames(model, expected):
