@@ -1,6 +1,6 @@
 """Draw what a network makes of rain that it has not seen, on photographs that it has not seen.
 
-    python benchmarks/derain_picture.py docs/derained.png --model derain-small
+    python benchmarks/derain_picture.py docs/derained.jpg --model derain-small
 
 The photographs come with scikit-image, the rain is rendered: drizzle, rain, a downpour, and none at all.
 """
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'{name}, {kind or "no rain"}: {values[0]:.2f} -> {values[1]:.2f} dB')
         rows.append(row)
     picture = side_by_side(rows, ('input', 'derained', 'truth'))
-    write_whole(str(args.out), encode_image(picture, '.png'))
+    write_whole(str(args.out), encode_image(picture, args.out.suffix))
     return 0
 
 

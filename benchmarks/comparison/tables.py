@@ -115,7 +115,7 @@ def _machines(results: Iterable[Result]) -> str:
         f'{m.get("card", m["cpu"])}, {m["threads"]} thread(s), PyTorch {m["torch"]}'
         for m in (r.machine for r in results)
     )
-    commits = dict.fromkeys(r.machine['commit'].split()[0] for r in results)
+    commits = dict.fromkeys(r.machine['commit'] for r in results)
     return f'Measured on {"; ".join(told)}; commit {", ".join(commits)}.' if told else ''
 
 

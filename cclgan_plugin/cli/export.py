@@ -7,7 +7,7 @@ from typing import Any
 
 _EXAMPLES = """examples:
   basicsr export experiments/my_run/models/net_g_latest.pth -f safetensors --half
-  basicsr export cclgan-small -f onnx -o cclgan-small.onnx
+  basicsr export derain-small -f onnx -o derain-small.onnx
   basicsr export my_model.safetensors -f torchscript
 """
 

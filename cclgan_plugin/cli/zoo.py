@@ -7,7 +7,7 @@ from typing import Any
 
 _EXAMPLES = """examples:
   basicsr zoo list
-  basicsr zoo show cclgan-small
+  basicsr zoo show derain-small
   basicsr zoo download NAME
   basicsr derain photos -o derained --model "$(basicsr zoo path NAME)"
 """

@@ -18,7 +18,7 @@ def find_weights(
     """Weights with the description of their network, and the file they came from.
 
     Args:
-        name_or_path: a name of the zoo (``cclgan-small``), its address (``cclgan://cclgan-small``), a
+        name_or_path: a name of the zoo (``derain-small``), its address (``cclgan://derain-small``), a
             ``.safetensors`` file, or a checkpoint of a training (``.pth``).
         options: for checkpoints, the options file of the training; by default the one in its folder.
         network: for checkpoints, such as ``network_g``.

@@ -4,7 +4,7 @@ One call makes our files known to it::
 
     from cclgan_plugin.inference.spandrel_arch import register
     register()
-    model = spandrel.ModelLoader().load_from_file('cclgan-small.safetensors')
+    model = spandrel.ModelLoader().load_from_file('derain-small.safetensors')
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def test_the_default_works_offline(monkeypatch):
 @pytest.mark.parametrize(
     ('name', 'message'),
     [
-        ('cclgan-smal', 'no such model in the zoo. Did you mean "cclgan-small"'),
+        ('derain-smal', 'no such model in the zoo. Did you mean "derain-small"'),
         ('cclgan://nothing', 'the Model Zoo has no "nothing"'),
         ('.', 'this is a folder'),
     ],
