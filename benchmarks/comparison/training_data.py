@@ -71,8 +71,9 @@ def write_pairs(protocol: Protocol, data: Path, work: Path) -> None:
         if clean.shape != rainy.shape:
             raise DataError(f'{name}: rainy {rainy.shape}, truth {clean.shape}: no pair')
         for side, image in (('rainy', rainy), ('clean', clean)):
-            target = (folder / side / name).with_suffix('.png')
-            write_whole(str(target), encode_image(image, '.png'))
+            # BasicSR's dataset does not look into subfolders.
+            flat = Path(name.replace('/', '_')).with_suffix('.png')
+            write_whole(str(folder / side / flat), encode_image(image, '.png'))
     (folder / 'complete').touch()
 
 

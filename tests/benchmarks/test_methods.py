@@ -15,12 +15,20 @@ import yaml
 from PIL import Image
 
 from benchmarks.comparison import published
+from benchmarks.comparison.plan_files import (
+    Protocol,
+    Side,
+    Truth,
+    read_methods,
+    read_protocol,
+    read_scale,
+)
 from benchmarks.comparison.plan_files import TestSet as Pictures
-from benchmarks.comparison.plan_files import read_methods, read_protocol, read_scale
 from benchmarks.comparison.recipes import options_hash, training_options, write_options
 from benchmarks.comparison.results import Result, append_result, read_results
 from benchmarks.comparison.scoring import score
 from benchmarks.comparison.tables import pages
+from benchmarks.comparison.training_data import write_pairs
 from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.options.check import check_options
 from cclgan_plugin.options.inherit import load_options
@@ -159,6 +167,29 @@ def test_other_results_make_the_pages_late(tmp_path: Path, capsys: pytest.Captur
     printed = capsys.readouterr().out
     for name in ('MODEL_ZOO.md', 'README.md', 'comparison.png'):
         assert name in printed
+
+
+def test_pairs_are_aligned_and_lie_where_basicsr_looks(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    clean = generator.integers(0, 255, (20, 40, 3), np.uint8)
+    data = tmp_path / 'data'
+    for name, image in (('rainy/deep/a.png', clean[:, 7:] // 2), ('clean/deep/a.png', clean)):
+        (data / name).parent.mkdir(parents=True)
+        Image.fromarray(image).save(data / name)
+    (data / 'list.txt').write_text('rainy/deep/a.png\n')
+    (data / 'offsets.csv').write_text('file,rainy_x_offset\na.png,7\n')
+    protocol = Protocol(
+        name='p',
+        title='P',
+        rainy=Side(root='.', lists=('list.txt',)),
+        truth=Truth(root='.', replace=('rainy', 'clean'), offsets='offsets.csv'),
+        tests=(Pictures(name='t', rainy='rainy'),),
+    )
+    write_pairs(protocol, data, tmp_path / 'work')
+    (found,) = (tmp_path / 'work/pairs/p/clean').iterdir()
+    assert np.array_equal(np.asarray(Image.open(found)), clean[:, 7:])
+    rainy = tmp_path / 'work/pairs/p/rainy' / found.name
+    assert np.array_equal(np.asarray(Image.open(rainy)), clean[:, 7:] // 2)
 
 
 @pytest.fixture(scope='module')
