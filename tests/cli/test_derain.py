@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -216,7 +217,13 @@ def test_compare_and_metrics(derain, tmp_path, capsys):
     assert 'mean of 1: ' in printed.out
 
 
-@pytest.mark.skipif(shutil.which('g++') is None, reason='torch.compile needs a C++ compiler')
+HEADERS = Path(sysconfig.get_paths()['include'], 'Python.h')
+
+
+@pytest.mark.skipif(
+    shutil.which('g++') is None or not HEADERS.exists(),
+    reason='needs a C++ compiler and headers',
+)
 def test_compiled_gives_the_same_pictures(derain, tmp_path, expected):
     save(tmp_path / 'in/a.png')
     assert derain('in', '-o', 'out', '--compile') == 0
