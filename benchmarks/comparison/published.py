@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import mean
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from benchmarks.comparison.chart import chart
 from benchmarks.comparison.plan_files import read_methods, read_protocol
@@ -16,6 +17,7 @@ from benchmarks.comparison.tables import pages
 from benchmarks.tables import table, with_text
 from cclgan_plugin.checksum import sha256_of
 from cclgan_plugin.data.image_file import write_whole
+from cclgan_plugin.errors import DataError
 
 PICTURE = Path('docs') / 'comparison.png'
 _DIGEST = 'results-sha256'
@@ -66,8 +68,6 @@ def write_pages(root: Path, results_file: Path) -> None:
     for page, text in made(root, results_file).items():
         write_whole(str(page), text.encode())
     image = Image.open(io.BytesIO(chart(read_results(results_file))))
-    from PIL.PngImagePlugin import PngInfo
-
     told = PngInfo()
     told.add_text(_DIGEST, sha256_of(results_file))
     buffer = io.BytesIO()
@@ -79,6 +79,8 @@ def check_pages(root: Path, results_file: Path) -> int:
     """Whether pages and picture are those of the results; 1 = they are not, and which is printed."""
     late = [page for page, text in made(root, results_file).items() if page.read_text('utf-8') != text]
     picture = root / PICTURE
+    if not results_file.is_file():
+        raise DataError(f'{results_file}: there is no such file; the pages are made of it')
     if not picture.exists() or Image.open(picture).info.get(_DIGEST) != sha256_of(results_file):
         late.append(picture)
     for file in late:
