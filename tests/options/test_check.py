@@ -39,6 +39,7 @@ def test_the_tiny_file_is_valid_and_completed(tiny: Path, check: Any) -> None:
         'anti_alias': True,
         'residual': False,
         'residual_channels': 3,
+        'skips': False,
     }
     # What another's constructor has a default for is left to that constructor.
     assert 'betas' not in options['train']['optim_h']

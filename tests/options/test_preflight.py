@@ -203,7 +203,7 @@ def test_weights_of_another_architecture(run: Options, tmp_path: Path) -> None:
     assert message.startswith(
         'path.pretrain_network_g: wide.pth was made for another architecture than network_g '
         '(CCLGANGenerator: width 2, num_blocks 1, norm instance, anti_alias True, residual False, '
-        'residual_channels 3): it expected '
+        'residual_channels 3, skips False): it expected '
     )
     assert 'the file holds (4, 3, 7, 7)' in message
     torch.save({'params': CCLGANGenerator(2, 2).state_dict()}, tmp_path / 'deep.pth')
