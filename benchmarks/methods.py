@@ -32,7 +32,7 @@ from benchmarks.comparison.runs import (  # noqa: E402
     published_tested,
     trained_and_tested,
 )
-from cclgan_plugin.errors import OptionError, UserError, did_you_mean  # noqa: E402
+from cclgan_plugin.errors import OptionError, did_you_mean, run_as_command  # noqa: E402
 
 DATA = ROOT / 'datasets' / 'deraining'
 
@@ -129,7 +129,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except UserError as error:
-        sys.exit(f'error: {error}')
+    run_as_command(main)

@@ -16,13 +16,23 @@ def process_peak() -> int:
     Linux hands ``ru_maxrss`` down from the parent to a process it starts, so that a small child of a large
     parent reports the parent's peak; ``VmHWM`` starts anew. Elsewhere there is only ``ru_maxrss``.
     """
-    status = Path('/proc/self/status')
-    if status.exists():
-        for line in status.read_text(encoding='ascii').splitlines():
-            if line.startswith('VmHWM:'):
-                return int(line.split()[1]) * 1024
+    found = peak_of_process('self')
+    if found:
+        return found
     unit = 1 if sys.platform == 'darwin' else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def peak_of_process(pid: int | str) -> int:
+    """Bytes of main memory that a running process has held so far at most; 0 where Linux does not tell."""
+    try:
+        status = Path(f'/proc/{pid}/status').read_text(encoding='ascii')
+    except OSError:
+        return 0
+    for line in status.splitlines():
+        if line.startswith('VmHWM:'):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 def peak_of_command(command: Sequence[str]) -> dict[str, int]:

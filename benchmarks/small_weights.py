@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib.resources
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -25,7 +24,8 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from cclgan_plugin.data.decode import decode_image  # noqa: E402
+from benchmarks.comparison.training_data import aligned_pair, read_picture  # noqa: E402
+from cclgan_plugin.data.demo import load_photograph  # noqa: E402
 from cclgan_plugin.data.image_file import encode_image, write_whole  # noqa: E402
 from cclgan_plugin.data.rain_folder import rain_on  # noqa: E402
 from cclgan_plugin.data.rain_params import RAIN_TYPES, vary  # noqa: E402
@@ -46,37 +46,29 @@ VARIATION = 0.7
 def clean_photographs(data: Path | None) -> Iterator[tuple[str, np.ndarray]]:
     """Names and pixels of the clean photographs, each scene once."""
     if data is None:
-        folder = importlib.resources.files('skimage').joinpath('data')
         for name in FREE:
-            yield Path(name).stem, decode_image(folder.joinpath(name).read_bytes(), name)[..., :3]
+            yield Path(name).stem, load_photograph(name)
         return
     seen = set()
     for row in rain800(data):
         if row['scene_id'] not in seen:
             seen.add(row['scene_id'])
-            yield f'r{Path(row["file"]).stem}', read(data / 'Rain800/train/clean' / row['file'])
+            yield f'r{Path(row["file"]).stem}', read_picture(data / 'Rain800/train/clean' / row['file'])
     for file in sorted((data / 'clean').iterdir()):
-        yield f'b{file.stem}', read(file)
+        yield f'b{file.stem}', read_picture(file)
 
 
 def aligned_pairs(data: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Rain800's training pairs: the rainy half begins ``rainy_x_offset`` pixels into the clean one."""
     for row in rain800(data):
-        rainy = read(data / 'Rain800/train/rainy' / row['file'])
-        left = int(row['rainy_x_offset'])
-        clean = read(data / 'Rain800/train/clean' / row['file'])[:, left : left + rainy.shape[1]]
-        yield f'p{Path(row["file"]).stem}', rainy, clean
+        files = (data / 'Rain800/train' / side / row['file'] for side in ('rainy', 'clean'))
+        yield f'p{Path(row["file"]).stem}', *aligned_pair(*files, int(row['rainy_x_offset']))
 
 
 def rain800(data: Path) -> list[dict[str, str]]:
     """The table of Rain800's training images."""
     with open(data / 'meta' / 'rain800_train.csv', encoding='utf-8', newline='') as file:
         return list(csv.DictReader(file))
-
-
-def read(file: Path) -> np.ndarray:
-    """An image as RGB pixels."""
-    return decode_image(file.read_bytes(), str(file))
 
 
 def rendered(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 
 class UserError(Exception):
@@ -33,6 +35,15 @@ class TrainingError(UserError):
     """Training cannot go on; what was reached has been saved."""
 
     exit_code = 3
+
+
+def run_as_command(main: Callable[[], int]) -> NoReturn:
+    """End the process with what ``main`` returns, or with 1 and one line about what the user can mend."""
+    try:
+        code = main()
+    except UserError as error:
+        sys.exit(f'error: {error}')
+    sys.exit(code)
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

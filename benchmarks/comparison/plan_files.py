@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ class Protocol(_Strict):
     tests: tuple[TestSet, ...] = Field(min_length=1)
 
 
+@cache
 def read_methods() -> dict[str, Method]:
     """All methods by name, in the order of the tables."""
     file = FOLDER / 'methods.yml'
@@ -98,6 +100,7 @@ def read_scale(name: str) -> Scale:
     return _checked(Scale, {'name': name, **scales[name]}, file)
 
 
+@cache
 def read_protocol(name: str) -> Protocol:
     """One protocol, by its name or its file's.
 

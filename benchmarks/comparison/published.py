@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from benchmarks.comparison.chart import chart
 from benchmarks.comparison.plan_files import read_methods, read_protocol
-from benchmarks.comparison.results import Result, read_results
+from benchmarks.comparison.results import Result, first_figures, read_results
 from benchmarks.comparison.tables import pages
 from benchmarks.tables import table, with_text
 from cclgan_plugin.checksum import sha256_of
@@ -26,26 +24,12 @@ _COMMAND = 'python benchmarks/methods.py --pages'
 
 def summary(results: Sequence[Result]) -> str:
     """The README's table: PSNR of each method on the first test of each protocol with a truth."""
-    methods = read_methods()
-    runs = [r for r in results if r.scale != 'zoo']
-    columns = [
-        (p, s)
-        for p, s in dict.fromkeys((r.protocol, r.scale) for r in runs)
-        if read_protocol(p).tests[0].clean is not None
-    ]
+    columns = first_figures(results)
     rows = []
-    for name in methods:
-        cells = []
-        for protocol, scale in columns:
-            test = read_protocol(protocol).tests[0].name
-            values = [
-                r.means[test]['psnr']
-                for r in runs
-                if (r.protocol, r.scale, r.method) == (protocol, scale, name)
-            ]
-            cells.append(f'{mean(values):.2f}' if values else '')
+    for name, method in read_methods().items():
+        cells = [f'{mean(found[name]):.2f}' if name in found else '' for found in columns.values()]
         if any(cells):
-            rows.append([methods[name].title, *cells])
+            rows.append([method.title, *cells])
     heads = [f'{read_protocol(p).tests[0].name} ({p}, {s})' for p, s in columns]
     return table(['PSNR (Y), dB', *heads], rows)
 
@@ -67,12 +51,8 @@ def write_pages(root: Path, results_file: Path) -> None:
     """Write both pages and the picture."""
     for page, text in made(root, results_file).items():
         write_whole(str(page), text.encode())
-    image = Image.open(io.BytesIO(chart(read_results(results_file))))
-    told = PngInfo()
-    told.add_text(_DIGEST, sha256_of(results_file))
-    buffer = io.BytesIO()
-    image.save(buffer, 'PNG', pnginfo=told, optimize=True)
-    write_whole(str(root / PICTURE), buffer.getvalue())
+    picture = chart(read_results(results_file), {_DIGEST: sha256_of(results_file)})
+    write_whole(str(root / PICTURE), picture)
 
 
 def check_pages(root: Path, results_file: Path) -> int:

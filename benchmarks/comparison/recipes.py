@@ -95,7 +95,7 @@ def _of_run(method: Method, protocol: Protocol, scale: Scale, seed: int) -> dict
                 f'{{work}}/lists/{protocol.name}-{name}.txt' if side.lists else None
             )
     return {
-        'name': run_name(method, scale, protocol, seed),
+        'name': f'{protocol.name}-{scale.name}-{method.name}-{seed}',
         'manual_seed': seed,
         'datasets': {'train': train, 'val': None},
         'path': {'root': '{work}'},
@@ -106,11 +106,6 @@ def _of_run(method: Method, protocol: Protocol, scale: Scale, seed: int) -> dict
             'use_tb_logger': False,
         },
     }
-
-
-def run_name(method: Method, scale: Scale, protocol: Protocol, seed: int) -> str:
-    """The name of a run, and of its folder below ``experiments``."""
-    return f'{protocol.name}-{scale.name}-{method.name}-{seed}'
 
 
 def _only_known(layer: dict[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:

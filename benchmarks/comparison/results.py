@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from benchmarks.comparison.plan_files import read_protocol
 from cclgan_plugin.data.image_file import write_whole
 from cclgan_plugin.errors import DataError
 
@@ -68,6 +70,20 @@ def read_results(file: Path = FILE) -> list[Result]:
         found.pop(result.key, None)
         found[result.key] = result
     return list(found.values())
+
+
+def first_figures(results: Iterable[Result]) -> dict[tuple[str, str], dict[str, list[float]]]:
+    """PSNR on the first test of a protocol, of every seed, by protocol and scale and by method.
+
+    Published weights, and protocols whose first test has no truth, are left out.
+    """
+    found: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for result in results:
+        test = read_protocol(result.protocol).tests[0]
+        if result.scale != 'zoo' and test.clean is not None:
+            methods = found.setdefault((result.protocol, result.scale), {})
+            methods.setdefault(result.method, []).append(result.means[test.name]['psnr'])
+    return found
 
 
 def append_result(result: Result, file: Path = FILE) -> None:

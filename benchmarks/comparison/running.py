@@ -15,10 +15,21 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks.comparison.recipes import ROOT
+from benchmarks.peak_memory import peak_of_process
 from cclgan_plugin.data.image_file import write_whole
 from cclgan_plugin.errors import TrainingError
 
 _ITERATION = re.compile(r'iter:\s*([\d,]+)')
+
+
+#: The command of this checkout; to be run in the environment of :func:`checkout_first`.
+BASICSR = (sys.executable, '-m', 'cclgan_plugin')
+
+
+def checkout_first() -> dict[str, str]:
+    """The environment in which Python finds this checkout before what is installed."""
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))
+    return {**os.environ, 'PYTHONPATH': paths}
 
 
 @dataclass(frozen=True)
@@ -43,9 +54,8 @@ def train(options_file: Path, name: str, iterations: int, threads: int, work: Pa
     before = _read(ledger)
     if checkpoint.is_file() and ledger.is_file():
         return checkpoint, before
-    command = [sys.executable, '-m', 'cclgan_plugin', 'train', '-opt', str(options_file), '--auto_resume']
-    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))
-    env = {**os.environ, 'OMP_NUM_THREADS': str(threads), 'MPLBACKEND': 'Agg', 'PYTHONPATH': paths}
+    command = [*BASICSR, 'train', '-opt', str(options_file), '--auto_resume']
+    env = {**checkout_first(), 'OMP_NUM_THREADS': str(threads), 'MPLBACKEND': 'Agg'}
     start, peak, last = time.monotonic(), before.peak_memory, deque[str](maxlen=30)
     with (
         subprocess.Popen(
@@ -56,7 +66,7 @@ def train(options_file: Path, name: str, iterations: int, threads: int, work: Pa
         assert process.stdout is not None
         for line in process.stdout:
             last.append(line.rstrip())
-            peak = max(peak, _peak(process.pid))
+            peak = max(peak, peak_of_process(process.pid))
             # Written as it goes, so that the time before a kill counts too.
             _write(ledger, Costs(before.seconds + time.monotonic() - start, peak))
             found = _ITERATION.search(line)
@@ -67,16 +77,6 @@ def train(options_file: Path, name: str, iterations: int, threads: int, work: Pa
     if process.returncode:
         raise TrainingError(f'{name}: the training ended with {process.returncode}:\n' + '\n'.join(last))
     return checkpoint, costs
-
-
-def _peak(pid: int) -> int:
-    """The most memory that a process has held so far; 0 where Linux does not tell."""
-    try:
-        status = Path(f'/proc/{pid}/status').read_text(encoding='ascii')
-    except OSError:
-        return 0
-    found = re.search(r'VmHWM:\s+(\d+) kB', status)
-    return int(found[1]) * 1024 if found else 0
 
 
 def _read(ledger: Path) -> Costs:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from benchmarks.comparison.plan_files import Method, Protocol, Scale
-from benchmarks.comparison.recipes import ROOT, options_hash, run_name, training_options, write_options
+from benchmarks.comparison.recipes import options_hash, training_options, write_options
 from benchmarks.comparison.results import Result
-from benchmarks.comparison.running import train
+from benchmarks.comparison.running import BASICSR, checkout_first, train
 from benchmarks.comparison.scoring import Picture, score
 from benchmarks.comparison.training_data import write_check, write_lists, write_pairs
 from benchmarks.machine import describe
@@ -42,12 +42,17 @@ class Run:
     protocol: Protocol
     seed: int
 
-    @property
+    @cached_property
+    def training(self) -> dict[str, Any]:
+        """The training's options; none without a training."""
+        if self.method.base is None:
+            return {}
+        return training_options(self.method, self.scale, self.protocol, self.seed)
+
+    @cached_property
     def options(self) -> str:
         """Hash of the training's options; empty without a training."""
-        if self.method.base is None:
-            return ''
-        return options_hash(training_options(self.method, self.scale, self.protocol, self.seed))
+        return options_hash(self.training) if self.training else ''
 
 
 def check_leaks(protocol: Protocol, places: Places) -> None:
@@ -62,9 +67,8 @@ def check_leaks(protocol: Protocol, places: Places) -> None:
     mark = file.with_suffix('.passed')
     if mark.exists() and mark.read_text('ascii') == digests:
         return
-    command = [sys.executable, '-m', 'cclgan_plugin', 'data', 'check', str(file), '--similarity', SAME_SCENE]
-    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))
-    if subprocess.run(command, env={**os.environ, 'PYTHONPATH': paths}, check=False).returncode:
+    command = [*BASICSR, 'data', 'check', str(file), '--similarity', SAME_SCENE]
+    if subprocess.run(command, env=checkout_first(), check=False).returncode:
         raise DataError(f'{protocol.name}: the training lists are not fit for these tests, see above')
     mark.write_text(digests, 'ascii')
 
@@ -87,11 +91,10 @@ def trained_and_tested(run: Run, places: Places) -> Result:
     if run.method.pairs:
         write_pairs(run.protocol, places.data, places.work)
     # Other options, another folder: nothing of an older training is mistaken for this one.
-    name = f'{run_name(run.method, run.scale, run.protocol, run.seed)}-{run.options}'
+    name = f'{run.training["name"]}-{run.options}'
     file = places.work / 'options' / f'{name}.yml'
-    options = training_options(run.method, run.scale, run.protocol, run.seed)
     folders = {'data': places.data, 'work': places.work, 'weights': places.weights}
-    write_options({**options, 'name': name}, file, folders)
+    write_options({**run.training, 'name': name}, file, folders)
     checkpoint, costs = train(file, name, run.scale.iterations, places.threads, places.work)
     result = tested.by(Derainer.from_pretrained(checkpoint), places)
     return replace(result, steps=run.scale.iterations, seconds=costs.seconds, peak_memory=costs.peak_memory)

@@ -11,8 +11,7 @@ from basicsr.metrics import calculate_niqe, calculate_psnr, calculate_ssim
 from tqdm import tqdm
 
 from benchmarks.comparison.plan_files import TestSet
-from benchmarks.comparison.training_data import test_pictures
-from cclgan_plugin.data.decode import decode_image
+from benchmarks.comparison.training_data import read_picture, test_pictures
 
 #: It rains where the luma of the rainy picture and of the truth differ by more than this, of 255.
 RAIN = 8.0
@@ -68,5 +67,5 @@ def _luma(image: np.ndarray) -> np.ndarray:
 
 
 def _read(file: Path) -> np.ndarray:
-    image = np.ascontiguousarray(decode_image(file.read_bytes(), str(file)))
+    image = np.ascontiguousarray(read_picture(file))
     return image if image.dtype == np.uint8 else (image // 257).astype(np.uint8)

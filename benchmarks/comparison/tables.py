@@ -17,8 +17,8 @@ from benchmarks.comparison.plan_files import (
 from benchmarks.comparison.results import Result
 from benchmarks.tables import table
 
-#: Figures of the first test only: name, head, digits.
-_CONTENT = (('rain_left', 'rain left', 2), ('content_lost', 'content lost', 2))
+#: Figures of the first test only: name and head.
+_CONTENT = (('rain_left', 'rain left'), ('content_lost', 'content lost'))
 
 
 def pages(results: Sequence[Result]) -> str:
@@ -83,7 +83,7 @@ def _heads(protocol: Protocol) -> list[str]:
         if test.clean is not None:
             heads.append(f'{test.name}: PSNR / SSIM')
             if i == 0:
-                heads += [title for _, title, _ in _CONTENT]
+                heads += [title for _, title in _CONTENT]
         if test.niqe:
             heads.append(f'{test.name}: NIQE')
     return heads
@@ -95,7 +95,7 @@ def _figures(protocol: Protocol, runs: Sequence[Result]) -> list[str]:
         if test.clean is not None:
             cells.append(f'{_figure(runs, test, "psnr", 2)} / {_figure(runs, test, "ssim", 4)}')
             if i == 0:
-                cells += [_figure(runs, test, name, digits) for name, _, digits in _CONTENT]
+                cells += [_figure(runs, test, name, 2) for name, _ in _CONTENT]
         if test.niqe:
             cells.append(_figure(runs, test, 'niqe', 2))
     return cells

@@ -15,6 +15,7 @@ from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_file import encode_image, write_whole
 from cclgan_plugin.data.image_folder import find_images
 from cclgan_plugin.data.meta_info import read_meta_info
+from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
 
 
@@ -64,12 +65,12 @@ def write_pairs(protocol: Protocol, data: Path, work: Path) -> None:
         return
     names, offsets = names_of(protocol.rainy, data), _offsets(protocol, data)
     for name in tqdm(names, desc=f'{protocol.name}: aligning pairs', disable=None):
-        rainy = _decode(data / protocol.rainy.root / name)
         other = name.replace(*protocol.truth.replace) if protocol.truth.replace else name
-        left = offsets.get(os.path.basename(name), 0)
-        clean = _decode(data / protocol.truth.root / other)[:, left : left + rainy.shape[1]]
-        if clean.shape != rainy.shape:
-            raise DataError(f'{name}: rainy {rainy.shape}, truth {clean.shape}: no pair')
+        rainy, clean = aligned_pair(
+            data / protocol.rainy.root / name,
+            data / protocol.truth.root / other,
+            offsets.get(os.path.basename(name), 0),
+        )
         for side, image in (('rainy', rainy), ('clean', clean)):
             # BasicSR's dataset does not look into subfolders.
             flat = Path(name.replace('/', '_')).with_suffix('.png')
@@ -84,11 +85,26 @@ def _offsets(protocol: Protocol, data: Path) -> dict[str, int]:
         return {row['file']: int(row['rainy_x_offset']) for row in csv.DictReader(file)}
 
 
-def _decode(file: Path) -> np.ndarray:
-    try:
-        return decode_image(file.read_bytes(), str(file))
-    except OSError as error:
-        raise DataError(f'{file}: cannot be read: {error.strerror}') from error
+def aligned_pair(rainy_file: Path, clean_file: Path, left: int) -> tuple[np.ndarray, np.ndarray]:
+    """A rainy picture and its truth, of which the first ``left`` columns have no rainy counterpart.
+
+    Raises:
+        DataError: a picture is missing, damaged, or of another size.
+    """
+    rainy = read_picture(rainy_file)
+    clean = read_picture(clean_file)[:, left : left + rainy.shape[1]]
+    if clean.shape != rainy.shape:
+        raise DataError(f'{rainy_file}: rainy {rainy.shape}, truth {clean.shape}: no pair')
+    return rainy, clean
+
+
+def read_picture(file: Path) -> np.ndarray:
+    """A picture as RGB pixels.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    return decode_image(read_bytes(str(file)), str(file))
 
 
 def write_check(protocol: Protocol, data: Path, work: Path) -> Path:

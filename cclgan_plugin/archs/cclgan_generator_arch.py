@@ -178,9 +178,11 @@ class CCLGANGenerator(nn.Module):
             # A norm makes up for the small gain of the method; without one, twenty layers of it leave
             # nothing: gradients of 1e-12 instead of 1e-3, below Adam's epsilon.
             init_weights(self, gain=nn.init.calculate_gain('relu'))
-            for name, module in self.blocks.named_modules():
-                if name.endswith('conv2'):  # blocks begin as nearly nothing, and their sum stays small
-                    init_weights(module, gain=0.1)
+            for module in self.blocks:
+                if isinstance(
+                    module, _ResidualBlock
+                ):  # begins as nearly nothing, so that their sum stays small
+                    init_weights(module.conv2, gain=0.1)
             init_weights(self.out)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -250,8 +252,8 @@ class CCLGANGenerator(nn.Module):
             if name == deepest:
                 return raw
             y = self._through(stage.finish, raw)
-            if self.skips:
-                features.setdefault('half', y)
+            if self.skips and name == 'down1':
+                features['half'] = y
         features['block1'] = y = self._through(self.blocks[0], y)
         return y
 

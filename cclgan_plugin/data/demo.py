@@ -113,7 +113,7 @@ def _rain(tile: np.ndarray, name: str, seed: int) -> np.ndarray:
 
 def _tiles(photograph: str) -> dict[str, np.ndarray]:
     """The photograph's middle cut into squares, by name."""
-    image = _photograph(photograph)
+    image = load_photograph(photograph)
     rows, columns = image.shape[0] // TILE, image.shape[1] // TILE
     top, left = (image.shape[0] - rows * TILE) // 2, (image.shape[1] - columns * TILE) // 2
     stem = os.path.splitext(photograph)[0]
@@ -125,7 +125,12 @@ def _tiles(photograph: str) -> dict[str, np.ndarray]:
     return tiles
 
 
-def _photograph(name: str) -> np.ndarray:
+def load_photograph(name: str) -> np.ndarray:
+    """A colour photograph that ships with scikit-image, by its file name: uint8 ``(H, W, 3)``, RGB.
+
+    Raises:
+        DataError: scikit-image is not installed with it.
+    """
     try:
         data = importlib.resources.files('skimage').joinpath('data').joinpath(name).read_bytes()
     except (ModuleNotFoundError, FileNotFoundError) as error:

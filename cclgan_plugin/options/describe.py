@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from cclgan_plugin.errors import UserError
+from cclgan_plugin.errors import run_as_command
 from cclgan_plugin.marked_page import between_marks
 from cclgan_plugin.options.editor_schema import editor_schema
 from cclgan_plugin.options.schema import BLOCKS, CLOSED, BlockOf, CCLGANOptions, Options
@@ -162,7 +162,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except UserError as error:
-        sys.exit(f'error: {error}')
+    run_as_command(main)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import yaml
 
 from cclgan_plugin.checksum import sha256_of
 from cclgan_plugin.data.image_file import write_whole
-from cclgan_plugin.errors import UserError
+from cclgan_plugin.errors import run_as_command
 from cclgan_plugin.marked_page import between_marks
 from cclgan_plugin.zoo.index import load_index
 from cclgan_plugin.zoo.schema import Entry, Index
@@ -146,7 +145,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except UserError as error:
-        sys.exit(f'error: {error}')
+    run_as_command(main)

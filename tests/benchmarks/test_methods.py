@@ -215,11 +215,11 @@ def small_protocol(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path
 
 def test_methods_are_trained_and_tested_once(small_protocol: tuple[Path, Path], tmp_path: Path) -> None:
     protocol, data = small_protocol
-    leaking = yaml.safe_load(protocol.read_text())
-    leaking['rainy'] = {'root': 'rainy'}
-    leaking.pop('truth')
+    apart = yaml.safe_load(protocol.read_text())
+    apart['rainy'] = {'root': 'rainy'}
+    apart.pop('truth')
     honest = tmp_path / 'honest.yml'
-    honest.write_text(yaml.safe_dump(leaking))
+    honest.write_text(yaml.safe_dump(apart))
 
     def run(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / 'benchmarks/methods.py'), str(file), '--scale', 'smoke']
