@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import NamedTuple
@@ -20,9 +21,12 @@ from cclgan_plugin.data.ordered_work import in_order
 from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
 
-# Stored in one go: a sudden end costs at most this much work.
-_BATCH_BYTES = 32 << 20
+# Stored in one go; a sudden end costs at most one batch. Small ones stay in the processor's cache, which is
+# faster where a flush costs little; where flushing takes a large share of the time, they double up to the most.
+_FIRST_BATCH_BYTES = 2 << 20
+_MOST_BATCH_BYTES = 32 << 20
 _BATCH_IMAGES = 2000
+_FLUSHING_SHARE = 0.25
 
 
 class Stored(NamedTuple):
@@ -100,7 +104,7 @@ class LmdbBuild:
             number for number, image in enumerate(self._identities) if image not in self._journal.done
         ]
         batch: dict[int, list[Entry]] = {}
-        size = 0
+        size, enough, begun = 0, _FIRST_BATCH_BYTES, time.perf_counter()
         with LmdbWriter(self.database) as writer:
             for number, entries, error in in_order(self._make, remaining, workers):
                 if error is not None:
@@ -108,10 +112,14 @@ class LmdbBuild:
                     continue
                 batch[number] = entries
                 size += sum(len(entry.data) for entry in entries)
-                if size >= _BATCH_BYTES or len(batch) >= _BATCH_IMAGES:
-                    yield from self._store(writer, batch)
-                    batch, size = {}, 0
-            yield from self._store(writer, batch)
+                if size >= enough or len(batch) >= _BATCH_IMAGES:
+                    flushing = self._store(writer, batch)
+                    yield from self._stored(batch)
+                    if flushing > _FLUSHING_SHARE * (time.perf_counter() - begun):
+                        enough = min(2 * enough, _MOST_BATCH_BYTES)
+                    batch, size, begun = {}, 0, time.perf_counter()
+            self._store(writer, batch)
+            yield from self._stored(batch)
 
     def write_meta_info(self) -> None:
         """Lists what the database holds; it is then complete, though not yet under its name.
@@ -169,8 +177,14 @@ class LmdbBuild:
         except ImageError as error:
             return number, [], error
 
-    def _store(self, writer: LmdbWriter, batch: dict[int, list[Entry]]) -> Iterator[Stored]:
-        if batch:
-            writer.put([(entry.key, entry.data) for entries in batch.values() for entry in entries])
-            self._journal.note({self._identities[n]: [e.line for e in batch[n]] for n in batch})
-            yield from (Stored(self.planned[number].path, None) for number in batch)
+    def _store(self, writer: LmdbWriter, batch: dict[int, list[Entry]]) -> float:
+        """Puts a batch onto the disk; how many seconds a flush takes, however little there is to flush."""
+        if not batch:
+            return 0.0
+        writer.put([(entry.key, entry.data) for entries in batch.values() for entry in entries])
+        start = time.perf_counter()
+        self._journal.note({self._identities[n]: [e.line for e in batch[n]] for n in batch})
+        return time.perf_counter() - start
+
+    def _stored(self, batch: dict[int, list[Entry]]) -> Iterator[Stored]:
+        return (Stored(self.planned[number].path, None) for number in batch)
