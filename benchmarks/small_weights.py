@@ -2,11 +2,12 @@
 
     python benchmarks/small_weights.py OUT --data datasets/deraining    derain-small (research data)
     python benchmarks/small_weights.py OUT                              derain-small-free (free photographs)
-    python benchmarks/small_weights.py OUT --dry 3 ...                  for train_small_finish.yml
+    python benchmarks/small_weights.py OUT --dry 2 --streak-like 2 ...  for train_small_finish.yml
 
 Writes ``OUT/rainy`` and ``OUT/clean``, same names. Rain is rendered on clean photographs in every kind that
-the package knows; each photograph is there dry on both sides too, so that the network learns to leave those
-alone. From the data folder come besides the pairs of Rain800's training set, aligned. No test image is read.
+the package knows. Each photograph is there dry on both sides too, and with things on it that look like
+streaks, so that the network learns to leave those alone. From the data folder come besides the pairs of
+Rain800's training set, aligned. No test image is read.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.comparison.training_data import aligned_pair, read_picture  # noqa: E402
+from benchmarks.streak_like import with_streak_like  # noqa: E402
 from cclgan_plugin.data.demo import load_photograph  # noqa: E402
 from cclgan_plugin.data.image_file import encode_image, write_whole  # noqa: E402
 from cclgan_plugin.data.rain_folder import rain_on  # noqa: E402
@@ -72,17 +74,28 @@ def rain800(data: Path) -> list[dict[str, str]]:
 
 
 def rendered(
-    name: str, clean: np.ndarray, copies: int, dry: int
+    name: str, clean: np.ndarray, copies: int, dry: int, streak_like: int
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """A photograph in every kind of rain, ``copies`` times, and ``dry`` times without."""
+    """A photograph in every kind of rain, ``copies`` times, and ``dry`` times without.
+
+    With streak-like things on it, ``streak_like`` times, it is there both dry and in one kind of rain.
+    """
     for copy in range(dry):
         yield f'{name}-dry{copy or ""}', clean, clean
-    for kind, params in RAIN_TYPES.items():
+    for kind in RAIN_TYPES:
         for copy in range(copies):
             rng = generator(0, f'small weights {name} {kind} {copy}')
-            # Streaks only: who takes veils away darkens every picture without rain.
-            rain = replace(vary(params, VARIATION, rng), veil=0.0, mist=0.0)
-            yield f'{name}-{kind}{copy}', rain_on(clean, rain, rng), clean
+            yield f'{name}-{kind}{copy}', _in_rain(clean, kind, rng), clean
+    for copy in range(streak_like):
+        rng = generator(0, f'small weights {name} streak-like {copy}')
+        truth = with_streak_like(clean, rng)
+        yield f'{name}-like{copy}', truth, truth
+        yield f'{name}-likerain{copy}', _in_rain(truth, str(rng.choice(list(RAIN_TYPES))), rng), truth
+
+
+def _in_rain(clean: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
+    # Streaks only: who takes veils away darkens every picture without rain.
+    return rain_on(clean, replace(vary(RAIN_TYPES[kind], VARIATION, rng), veil=0.0, mist=0.0), rng)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,11 +106,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--data', type=Path, help='the data folder; without it only free photographs are used'
     )
     parser.add_argument('--dry', type=int, default=1, help='times that each photograph is there without rain')
+    parser.add_argument(
+        '--streak-like',
+        type=int,
+        default=0,
+        help='times that it has bars, grass and the like on it',
+    )
     args = parser.parse_args(argv)
 
     def pairs() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         for name, clean in clean_photographs(args.data):
-            yield from rendered(name, clean, 1 if args.data else 12, args.dry)
+            yield from rendered(name, clean, 1 if args.data else 12, args.dry, args.streak_like)
         if args.data:
             yield from aligned_pairs(args.data)
 
