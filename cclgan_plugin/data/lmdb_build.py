@@ -22,7 +22,7 @@ from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
 
 # Stored in one go; a sudden end costs at most one batch. Small ones stay in the processor's cache, which is
-# faster where a flush costs little; where flushing takes a large share of the time, they double up to the most.
+# faster where a flush costs little; where it takes a large share of the time, they double, up to the most.
 _FIRST_BATCH_BYTES = 2 << 20
 _MOST_BATCH_BYTES = 32 << 20
 _BATCH_IMAGES = 2000

@@ -11,34 +11,21 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Generator, Tensor
 
 from cclgan_plugin.errors import OptionError
-from cclgan_plugin.models.cclgan_parts import SIDE_NETWORKS, CCLGANParts
+from cclgan_plugin.models.cclgan_states import CCLGANStates
 from cclgan_plugin.models.image_pool import ImagePool
 from cclgan_plugin.models.run_record import RunRecord
 from cclgan_plugin.models.step import CCLGANStep, Locations, Translations
 from cclgan_plugin.seeds import derive_seed
 from cclgan_plugin.training.deterministic import be_deterministic, named_operations
-from cclgan_plugin.training.distributed import gather_objects, wait_for_all
+from cclgan_plugin.training.distributed import wait_for_all
 from cclgan_plugin.training.epoch_plan import epoch_of
-from cclgan_plugin.training.finite_guard import (
-    GRADIENT,
-    FiniteGuard,
-    NonFiniteLoss,
-    finite_weights,
-    largest_gradient,
-)
-from cclgan_plugin.training.gradient_exchange import GradientExchange
-from cclgan_plugin.training.plain_values import plain_values
-from cclgan_plugin.training.retention import remove_older
-from cclgan_plugin.training.rng_state import rng_state, set_rng_state
+from cclgan_plugin.training.finite_guard import FiniteGuard, NonFiniteLoss, finite_weights
 from cclgan_plugin.training.undo import Undo
-
-
-def _parameters(optimizers: Iterable[torch.optim.Optimizer]) -> list[torch.nn.Parameter]:
-    return [p for optimizer in optimizers for group in optimizer.param_groups for p in group['params']]
+from cclgan_plugin.training.update import Update
 
 
 @MODEL_REGISTRY.register()
-class CCLGANModel(CCLGANParts):
+class CCLGANModel(CCLGANStates):
     """Unsupervised deraining from unpaired images; testing, saving, EMA and validation are SRModel's.
 
     ``net_g`` is G_n, rain-free from rainy, the network one keeps. The training options are those of
@@ -69,22 +56,22 @@ class CCLGANModel(CCLGANParts):
         self.net_d_iters = train_opt.get('net_d_iters', 1)
         self.net_d_init_iters = train_opt.get('net_d_init_iters', 0)
         self.grad_accum = train_opt.get('grad_accum', 1)
-        self.grad_clip = train_opt.get('grad_clip', 0.0)
         self.pools = {
             symbol: ImagePool(train_opt.get('pool_size', 0), derive_seed(self.seed, symbol))
             for symbol in ('c^', 'r^')
         }
         self.guard = FiniteGuard(train_opt.get('nan_limit', 0), deferred=self.device.type == 'cuda')
         self.current_iter = 0
-        self._ranks: list[dict[str, Any]] = []
         self._last_losses: dict[str, Tensor] = {}
         self._last_images: dict[str, Tensor] = {}
         self.record = RunRecord(self.opt)
         self.setup_optimizers()
         self.setup_schedulers()
         self.undo = Undo(self.optimizer_d)
-        self.exchange_d = GradientExchange(_parameters([self.optimizer_d]))
-        self.exchange_g = GradientExchange(_parameters(self._generator_optimizers()))
+        learning = (self.precision, self.guard, self.grad_accum, train_opt.get('grad_clip', 0.0))
+        heads = [self.optimizer_h] if 'h' in self.nets else []
+        self.update_d = Update('d', [self.optimizer_d], *learning)
+        self.update_g = Update('g', [self.optimizer_g, *heads], *learning)
 
     # ------------------------------------------------------------------ training
 
@@ -147,66 +134,17 @@ class CCLGANModel(CCLGANParts):
         self._require_grad('d', True)
         if generator_step:
             self.undo.remember()
-        return self._update(
-            'd',
-            (
-                self.step.discriminator_losses(part.images, {s: share[i] for s, share in shares.items()})
-                for i, part in enumerate(made)
-            ),
-            [self.optimizer_d],
-            self.exchange_d,
+        parts = (
+            self.step.discriminator_losses(part.images, {s: share[i] for s, share in shares.items()})
+            for i, part in enumerate(made)
         )
+        return self.update_d.step(parts, self.current_iter)
 
     def _step_generators(self, made: Iterable[Translations]) -> tuple[dict[str, Tensor], bool]:
         self._require_grad('d', False)
         locations = self._draw_locations()
         parts = (self.step.generator_losses(part, locations) for part in made)
-        return self._update('g', parts, self._generator_optimizers(), self.exchange_g)
-
-    def _generator_optimizers(self) -> list[torch.optim.Optimizer]:
-        return [self.optimizer_g] + ([self.optimizer_h] if 'h' in self.nets else [])
-
-    def _update(
-        self,
-        name: str,
-        parts: Iterable[dict[str, Tensor]],
-        optimizers: list[torch.optim.Optimizer],
-        exchange: GradientExchange,
-    ) -> tuple[dict[str, Tensor], bool]:
-        """One step on the mean of the parts' losses, averaged over the processes.
-
-        Returns:
-            The losses, and whether they were finite (on a GPU always True, for now: see FiniteGuard).
-        """
-        for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        names: list[str] = []
-        seen: list[Tensor] = []
-        for losses in parts:
-            names, values = list(losses), torch.stack(list(losses.values())) / self.grad_accum
-            seen.append(values.detach())
-            if len(seen) == self.grad_accum:
-                exchange.begin(torch.stack(seen).sum(0))
-            self.precision.backward([values.sum()], name)
-        mean = exchange.finish()
-        checked = dict(zip(names, mean, strict=True))
-        # A scaler has its own way with gradients that overflow: they are nothing out of the ordinary.
-        if not self.precision.scales:
-            checked[GRADIENT] = largest_gradient(_parameters(optimizers)).to(mean.dtype)
-        good = self.guard.check(
-            list(checked), torch.stack([*checked.values()]), self.current_iter, optimizers
-        )
-        if good:
-            self.precision.unscale(optimizers, name)
-            self._clip(optimizers)
-            self.precision.step(optimizers, name)
-        return dict(zip(names, mean, strict=True)), good
-
-    def _clip(self, optimizers: list[torch.optim.Optimizer]) -> None:
-        """Shorten the gradient of each optimizer to ``grad_clip``, where it is longer."""
-        if self.grad_clip > 0:
-            for optimizer in optimizers:
-                torch.nn.utils.clip_grad_norm_(_parameters([optimizer]), self.grad_clip)
+        return self.update_g.step(parts, self.current_iter)
 
     def _require_grad(self, group: str, value: bool) -> None:
         for name, net in self.nets.items():
@@ -235,7 +173,7 @@ class CCLGANModel(CCLGANParts):
             saved = f'the weights are not finite either, so only earlier states are of use ({reason})'
         raise NonFiniteLoss(error.term, error.value, error.iteration, saved)
 
-    # ------------------------------------------------------------------ logs, pictures, states
+    # ------------------------------------------------------------------ logs, pictures
 
     def get_current_log(self) -> dict[str, float]:
         """The losses of the last iteration, averaged over the processes; read from the device only here."""
@@ -271,66 +209,6 @@ class CCLGANModel(CCLGANParts):
         self.guard.flush()
         if current_iter == -1 and self.guard.last and self.guard.last.iteration == self.current_iter:
             self._stop_at_nan('the last iteration was skipped')
-        self._ranks = gather_objects(self._own_state()) if current_iter != -1 else []
-        self._save_generator('net_g', current_iter)
-        for name in SIDE_NETWORKS:
-            if name in self.nets:
-                self.save_network(self.nets[name], f'net_{name}', current_iter)
-        self.save_training_state(epoch, current_iter)
-        keep, path = self.opt['logger'].get('keep_last'), self.opt['path']
-        if keep and current_iter != -1 and self.opt['rank'] == 0:
-            remove_older(path['models'], path['training_states'], current_iter, keep)
+        super().save(epoch, current_iter)
         if current_iter == -1:
             self.record.finish()
-
-    def _save_generator(self, label: str, when: int | str) -> None:
-        ema = [self.net_g_ema] if hasattr(self, 'net_g_ema') else []
-        self.save_network([self.net_g, *ema], label, when, ['params', 'params_ema'][: 1 + len(ema)])
-
-    def _update_best_metric_result(
-        self, dataset_name: str, metric: str, val: float, current_iter: Any
-    ) -> None:
-        """BasicSR's; the best network by ``logger.keep_best`` on the first validation set is saved too."""
-        super()._update_best_metric_result(dataset_name, metric, val, current_iter)
-        first = next(
-            d['name'] for phase, d in self.opt['datasets'].items() if phase.startswith(('val', 'test'))
-        )
-        best = self.best_metric_results[dataset_name][metric]['iter'] == current_iter
-        if self.is_train and best and (dataset_name, metric) == (first, self.opt['logger'].get('keep_best')):
-            self._save_generator('net_g_best', metric)
-
-    def extra_training_state(self) -> dict[str, Any]:
-        """What a resumed run needs besides optimizers and schedulers; locations follow from the iteration."""
-        return {
-            'ranks': self._ranks,
-            'best_metric_results': plain_values(getattr(self, 'best_metric_results', {})),
-            'skipped': self.guard.skipped,
-            'scalers': self.precision.state_dict(),
-        }
-
-    def _own_state(self) -> dict[str, Any]:
-        """What is different on every process."""
-        return {
-            'pools': {symbol: pool.state_dict() for symbol, pool in self.pools.items()},
-            'rng': rng_state(self.device),
-        }
-
-    def resume_training(self, resume_state: dict[str, Any]) -> None:
-        """Put everything back to where it was, on each process its own.
-
-        With another number of processes than before (``path.resume_changed: allow``) the image pools are
-        dealt out anew, and the generators of random numbers stay as they have been seeded.
-        """
-        super().resume_training(resume_state)
-        ranks = resume_state.get('ranks') or []
-        if ranks:
-            own = ranks[self.opt['rank'] % len(ranks)]
-            for symbol, state in own['pools'].items():
-                self.pools[symbol].load_state_dict(state, self.device)
-            if len(ranks) == self.opt['world_size']:
-                set_rng_state(own['rng'], self.device)
-        if resume_state.get('best_metric_results'):
-            self.best_metric_results = resume_state['best_metric_results']
-        self.guard.skipped = resume_state.get('skipped', 0)
-        self.precision.load_state_dict(resume_state.get('scalers', {}))
-        self.current_iter = int(resume_state['iter'])

@@ -18,6 +18,7 @@ import pytest
 from cclgan_plugin.data import lmdb_build
 from cclgan_plugin.data.lmdb_build import LmdbBuild
 from cclgan_plugin.data.lmdb_entry import EntrySettings
+from cclgan_plugin.data.lmdb_journal import Journal
 from cclgan_plugin.data.lmdb_keys import lmdb_keys
 from cclgan_plugin.data.lmdb_plan import plan_lmdb
 from cclgan_plugin.data.lmdb_verify import verify_lmdb
@@ -219,6 +220,38 @@ def test_after_sigkill_it_goes_on_and_the_name_appears_when_all_is_there(
     assert 'is as it should be' in printed
     assert content(destination) == {f'{i:02d}': Path(photos, f'{i:02d}.png').read_bytes() for i in range(60)}
     assert len(Path(destination, 'meta_info.txt').read_text().splitlines()) == 60
+
+
+@pytest.mark.parametrize(('flush', 'grows'), [(0.0, False), (0.05, True)])
+def test_batches_grow_where_the_disk_takes_long_to_flush(
+    make_folder: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flush: float,
+    grows: bool,
+) -> None:
+    photos = Path(make_folder('photos', 40))
+    largest = max(path.stat().st_size for path in photos.iterdir())
+    clock, batches = [0.0], []
+
+    def note(journal: Journal, stored: dict[str, list[str]]) -> None:
+        batches.append(len(stored))
+        clock[0] += flush
+        write(journal, stored)
+
+    def tick() -> float:
+        clock[0] += 0.01
+        return clock[0]
+
+    write = Journal.note
+    monkeypatch.setattr(Journal, 'note', note)
+    monkeypatch.setattr(lmdb_build.time, 'perf_counter', tick)
+    monkeypatch.setattr(lmdb_build, '_FIRST_BATCH_BYTES', 2 * largest)
+    monkeypatch.setattr(lmdb_build, '_MOST_BATCH_BYTES', 8 * largest)
+    monkeypatch.setattr(lmdb_build, '_FLUSHING_SHARE', 0.5)
+    assert build([photos], tmp_path / 'photos.lmdb') == []
+    assert sum(batches) == 40
+    assert max(batches) >= 8 if grows else max(batches) <= 4
 
 
 def test_what_changed_after_a_sudden_end_is_stored_anew(

@@ -1,0 +1,95 @@
+"""What CCLGAN leaves on the disk: networks, the state of a training, and how both are taken up again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cclgan_plugin.models.cclgan_parts import SIDE_NETWORKS, CCLGANParts
+from cclgan_plugin.models.image_pool import ImagePool
+from cclgan_plugin.training.distributed import gather_objects
+from cclgan_plugin.training.finite_guard import FiniteGuard
+from cclgan_plugin.training.plain_values import plain_values
+from cclgan_plugin.training.retention import remove_older
+from cclgan_plugin.training.rng_state import rng_state, set_rng_state
+
+
+class CCLGANStates(CCLGANParts):
+    """The networks of CCLGAN and what a resumed run needs besides them.
+
+    Attributes:
+        pools: the image pool of each translation.
+        guard: counts the iterations that were skipped.
+        current_iter: the last iteration.
+    """
+
+    pools: dict[str, ImagePool]
+    guard: FiniteGuard
+    current_iter: int
+
+    def save(self, epoch: int, current_iter: int) -> None:
+        """Write every network and, unless this is the final model (-1), the training state.
+
+        Raises:
+            TrainingError: a file cannot be written.
+        """
+        self._ranks = gather_objects(self._own_state()) if current_iter != -1 else []
+        self._save_generator('net_g', current_iter)
+        for name in SIDE_NETWORKS:
+            if name in self.nets:
+                self.save_network(self.nets[name], f'net_{name}', current_iter)
+        self.save_training_state(epoch, current_iter)
+        keep, path = self.opt['logger'].get('keep_last'), self.opt['path']
+        if keep and current_iter != -1 and self.opt['rank'] == 0:
+            remove_older(path['models'], path['training_states'], current_iter, keep)
+
+    def _save_generator(self, label: str, when: int | str) -> None:
+        ema = [self.net_g_ema] if hasattr(self, 'net_g_ema') else []
+        self.save_network([self.net_g, *ema], label, when, ['params', 'params_ema'][: 1 + len(ema)])
+
+    def _update_best_metric_result(
+        self, dataset_name: str, metric: str, val: float, current_iter: Any
+    ) -> None:
+        """BasicSR's; the best network by ``logger.keep_best`` on the first validation set is saved too."""
+        super()._update_best_metric_result(dataset_name, metric, val, current_iter)
+        first = next(
+            d['name'] for phase, d in self.opt['datasets'].items() if phase.startswith(('val', 'test'))
+        )
+        best = self.best_metric_results[dataset_name][metric]['iter'] == current_iter
+        if self.is_train and best and (dataset_name, metric) == (first, self.opt['logger'].get('keep_best')):
+            self._save_generator('net_g_best', metric)
+
+    def extra_training_state(self) -> dict[str, Any]:
+        """What a resumed run needs besides optimizers and schedulers; locations follow from the iteration."""
+        return {
+            'ranks': self._ranks,
+            'best_metric_results': plain_values(getattr(self, 'best_metric_results', {})),
+            'skipped': self.guard.skipped,
+            'scalers': self.precision.state_dict(),
+        }
+
+    def _own_state(self) -> dict[str, Any]:
+        """What is different on every process."""
+        return {
+            'pools': {symbol: pool.state_dict() for symbol, pool in self.pools.items()},
+            'rng': rng_state(self.device),
+        }
+
+    def resume_training(self, resume_state: dict[str, Any]) -> None:
+        """Put everything back to where it was, on each process its own.
+
+        With another number of processes than before (``path.resume_changed: allow``) the image pools are
+        dealt out anew, and the generators of random numbers stay as they have been seeded.
+        """
+        super().resume_training(resume_state)
+        ranks = resume_state.get('ranks') or []
+        if ranks:
+            own = ranks[self.opt['rank'] % len(ranks)]
+            for symbol, state in own['pools'].items():
+                self.pools[symbol].load_state_dict(state, self.device)
+            if len(ranks) == self.opt['world_size']:
+                set_rng_state(own['rng'], self.device)
+        if resume_state.get('best_metric_results'):
+            self.best_metric_results = resume_state['best_metric_results']
+        self.guard.skipped = resume_state.get('skipped', 0)
+        self.precision.load_state_dict(resume_state.get('scalers', {}))
+        self.current_iter = int(resume_state['iter'])

@@ -1,0 +1,87 @@
+"""A step of optimizers on the mean of losses, over the processes too, and never on what is no number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from cclgan_plugin.training.finite_guard import GRADIENT, FiniteGuard, largest_gradient
+from cclgan_plugin.training.gradient_exchange import GradientExchange
+from cclgan_plugin.training.precision import Precision
+
+
+class Update:
+    """What happens between losses and changed weights, for networks that are stepped together.
+
+    Args:
+        name: of the update, for its gradient scaler.
+        optimizers: that step together, each of its own parameters.
+        precision: scales the losses and steps the optimizers.
+        guard: says whether losses and gradients are finite numbers.
+        parts: number of equal parts of the batch; their gradients are averaged.
+        grad_clip: the Euclidean length at most of each optimizer's gradient; 0 = any.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        optimizers: Sequence[torch.optim.Optimizer],
+        precision: Precision,
+        guard: FiniteGuard,
+        parts: int = 1,
+        grad_clip: float = 0.0,
+    ) -> None:
+        self.name = name
+        self.optimizers = optimizers
+        self.precision = precision
+        self.guard = guard
+        self.parts = parts
+        self.grad_clip = grad_clip
+        self._parameters = [_parameters(optimizer) for optimizer in optimizers]
+        self._exchange = GradientExchange(p for parameters in self._parameters for p in parameters)
+
+    def step(self, parts: Iterable[dict[str, Tensor]], iteration: int) -> tuple[dict[str, Tensor], bool]:
+        """One step on the mean of the parts' losses, averaged over the processes.
+
+        Args:
+            parts: the losses of each part by their names, made one after the other: the graph of a part is
+                gone before the next one is asked for.
+            iteration: of the training, for messages.
+
+        Returns:
+            The losses, and whether they were finite (on a GPU always True, for now: see FiniteGuard).
+        """
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        losses = self._backward(parts)
+        checked = dict(losses)
+        # A scaler has its own way with gradients that overflow: they are nothing out of the ordinary.
+        if not self.precision.scales:
+            everything = [p for parameters in self._parameters for p in parameters]
+            checked[GRADIENT] = largest_gradient(everything).to(next(iter(losses.values())).dtype)
+        good = self.guard.check(list(checked), torch.stack([*checked.values()]), iteration, self.optimizers)
+        if good:
+            self.precision.unscale(self.optimizers, self.name)
+            if self.grad_clip > 0:
+                for parameters in self._parameters:
+                    torch.nn.utils.clip_grad_norm_(parameters, self.grad_clip)
+            self.precision.step(self.optimizers, self.name)
+        return losses, good
+
+    def _backward(self, parts: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """The gradients, and the losses that they are of, both averaged."""
+        names: list[str] = []
+        seen: list[Tensor] = []
+        for losses in parts:
+            names, values = list(losses), torch.stack(list(losses.values())) / self.parts
+            seen.append(values.detach())
+            if len(seen) == self.parts:
+                self._exchange.begin(torch.stack(seen).sum(0))
+            self.precision.backward([values.sum()], self.name)
+        return dict(zip(names, self._exchange.finish(), strict=True))
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[torch.nn.Parameter]:
+    return [p for group in optimizer.param_groups for p in group['params']]

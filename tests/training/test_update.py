@@ -1,0 +1,67 @@
+"""A step on the mean of the parts' losses, clipped, and not taken where something is no number."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from cclgan_plugin.training.finite_guard import GRADIENT, FiniteGuard
+from cclgan_plugin.training.precision import Precision
+from cclgan_plugin.training.update import Update
+
+TARGETS = torch.tensor([[1.0, 2.0], [3.0, -4.0]])
+
+
+def make(parts: int, grad_clip: float = 0.0, lr: float = 0.5) -> tuple[torch.nn.Parameter, Update]:
+    weight = torch.nn.Parameter(torch.zeros(2))
+    optimizer = torch.optim.SGD([weight], lr)
+    precision = Precision('off', torch.device('cpu'))
+    return weight, Update('g', [optimizer], precision, FiniteGuard(limit=3), parts, grad_clip)
+
+
+def losses(weight: Tensor, target: Tensor) -> dict[str, Tensor]:
+    return {'l_near': ((weight - target) ** 2).sum() / 2, 'l_sum': weight.sum()}
+
+
+def test_the_step_is_that_of_the_mean_of_the_parts() -> None:
+    weight, update = make(parts=2)
+    found, good = update.step((losses(weight, target) for target in TARGETS), 1)
+    assert good
+    # Gradients: weight - target + 1, from zero.
+    torch.testing.assert_close(weight.detach(), 0.5 * (TARGETS.mean(0) - 1))
+    torch.testing.assert_close(found['l_near'], (TARGETS**2).sum() / 4)
+    assert list(found) == ['l_near', 'l_sum']
+
+
+def test_a_part_is_computed_after_the_gradients_of_the_one_before() -> None:
+    weight, update = make(parts=2)
+    seen = []
+
+    def parts():
+        for target in TARGETS:
+            seen.append(None if weight.grad is None else weight.grad.clone())
+            yield losses(weight, target)
+
+    update.step(parts(), 1)
+    assert seen[0] is None
+    torch.testing.assert_close(seen[1], (1 - TARGETS[0]) / 2)
+
+
+def test_a_longer_gradient_is_shortened() -> None:
+    weight, update = make(parts=1, grad_clip=0.1, lr=1.0)
+    update.step([losses(weight, TARGETS[1])], 1)
+    assert weight.detach().norm().item() == pytest.approx(0.1, rel=1e-4)
+
+
+@pytest.mark.parametrize('what', ['loss', 'gradient'])
+def test_nothing_moves_on_what_is_no_number(what: str) -> None:
+    weight, update = make(parts=1)
+    # The root of zero is 0, its gradient infinite.
+    bad = weight.sum() / 0 if what == 'loss' else weight.abs().sum().sqrt() * 1e30
+    _, good = update.step([{'l_bad': bad}], 7)
+    assert not good
+    assert torch.equal(weight.detach(), torch.zeros(2))
+    assert update.guard.last is not None
+    assert update.guard.last.iteration == 7
+    assert update.guard.last.term == ('l_bad' if what == 'loss' else GRADIENT)
