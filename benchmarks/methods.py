@@ -3,6 +3,7 @@
     python benchmarks/methods.py rain800                     what results/methods.jsonl lacks at the cpu scale
     python benchmarks/methods.py rain800 --plan              what that would be, and about how long it takes
     python benchmarks/methods.py rain800 --methods cut --seeds 1,2
+    python benchmarks/methods.py real --pictures DIR         what the trained ones make of test pictures
     python benchmarks/methods.py zoo --zoo derain-small      test published weights
     python benchmarks/methods.py --pages                     tables and picture out of the results
     python benchmarks/methods.py --check-pages               are they the results'?
@@ -22,6 +23,7 @@ from statistics import mean
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.comparison.pictures import write_pictures  # noqa: E402
 from benchmarks.comparison.plan_files import Protocol, read_methods, read_protocol, read_scale  # noqa: E402
 from benchmarks.comparison.published import check_pages, write_pages  # noqa: E402
 from benchmarks.comparison.results import FILE, append_result, read_results  # noqa: E402
@@ -54,6 +56,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--results', type=Path, default=FILE, help='the results file')
     add('--threads', type=int, default=1, help='threads of the CPU for a training (1)')
     add('--plan', action='store_true', help='say what would be run, and run nothing')
+    add('--pictures', type=Path, metavar='DIR', help='show test pictures side by side, and run nothing')
     pages = parser.add_mutually_exclusive_group()
     pages.add_argument('--pages', action='store_true', help='write tables and picture out of the results')
     pages.add_argument('--check-pages', action='store_true', help='exit with 1 where they are out of date')
@@ -63,11 +66,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def missing(protocol: Protocol, args: argparse.Namespace) -> list[Run]:
-    """The runs without a result of the same options."""
+def planned(protocol: Protocol, args: argparse.Namespace) -> list[Run]:
+    """The runs that the command line asks for."""
     methods, scale = read_methods(), read_scale(args.scale)
     names = args.methods.split(',') if args.methods else list(methods)
-    done = {(*result.key, result.options) for result in read_results(args.results)}
     runs = []
     for name in names:
         if name not in methods:
@@ -78,11 +80,19 @@ def missing(protocol: Protocol, args: argparse.Namespace) -> list[Run]:
             if args.methods:
                 raise OptionError(f'--methods {name}: protocol {protocol.name} knows no truth to learn from')
             continue
-        for seed in map(int, args.seeds.split(',')) if method.base else (0,):
-            run = Run(method, scale, protocol, seed)
-            if (protocol.name, scale.name, name, seed, run.options) not in done:
-                runs.append(run)
+        seeds = map(int, args.seeds.split(',')) if method.base else (0,)
+        runs += [Run(method, scale, protocol, seed) for seed in seeds]
     return runs
+
+
+def missing(runs: Sequence[Run], results: Path) -> list[Run]:
+    """Those without a result of the same options."""
+    done = {(*result.key, result.options) for result in read_results(results)}
+    return [
+        run
+        for run in runs
+        if (run.protocol.name, run.scale.name, run.method.name, run.seed, run.options) not in done
+    ]
 
 
 def say_plan(runs: Sequence[Run], protocol: Protocol, args: argparse.Namespace) -> None:
@@ -115,7 +125,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.zoo:
             append_result(published_tested(protocol, args.zoo, places), args.results)
         else:
-            runs = missing(protocol, args)
+            runs = planned(protocol, args)
+            if args.pictures:
+                for file in write_pictures(runs, places, args.pictures):
+                    print(file)
+                return 0
+            runs = missing(runs, args.results)
             say_plan(runs, protocol, args)
             if args.plan:
                 return 0

@@ -40,6 +40,11 @@ class Costs:
     peak_memory: int
 
 
+def checkpoint_of(name: str, work: Path) -> Path:
+    """Where the weights of a training of that name are, once there are any."""
+    return work / 'experiments' / name / 'models' / 'net_g_latest.pth'
+
+
 def train(options_file: Path, name: str, iterations: int, threads: int, work: Path) -> tuple[Path, Costs]:
     """Train until done, from where an interrupted training stopped.
 
@@ -49,7 +54,7 @@ def train(options_file: Path, name: str, iterations: int, threads: int, work: Pa
     Raises:
         TrainingError: the command failed; with the end of what it printed.
     """
-    checkpoint = work / 'experiments' / name / 'models' / 'net_g_latest.pth'
+    checkpoint = checkpoint_of(name, work)
     ledger = work / 'costs' / f'{name}.json'
     before = _read(ledger)
     if checkpoint.is_file() and ledger.is_file():

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.comparison.plan_files import Method, Protocol, Scale
 from benchmarks.comparison.recipes import options_hash, training_options, write_options
 from benchmarks.comparison.results import Result
-from benchmarks.comparison.running import BASICSR, checkout_first, train
+from benchmarks.comparison.running import BASICSR, checkout_first, checkpoint_of, train
 from benchmarks.comparison.scoring import Picture, score
 from benchmarks.comparison.training_data import write_check, write_lists, write_pairs
 from benchmarks.machine import describe
@@ -54,6 +54,15 @@ class Run:
         """Hash of the training's options; empty without a training."""
         return options_hash(self.training) if self.training else ''
 
+    @property
+    def name(self) -> str:
+        """Of the training's folder: other options, another folder, so that none is mistaken for another."""
+        return f'{self.training["name"]}-{self.options}'
+
+    def checkpoint(self, places: Places) -> Path:
+        """Where its weights are, once it is trained."""
+        return checkpoint_of(self.name, places.work)
+
 
 def check_leaks(protocol: Protocol, places: Places) -> None:
     """No test scene in a training list, by ``basicsr data check``; once for each set of lists.
@@ -90,12 +99,10 @@ def trained_and_tested(run: Run, places: Places) -> Result:
     write_lists(run.protocol, places.data, places.work)
     if run.method.pairs:
         write_pairs(run.protocol, places.data, places.work)
-    # Other options, another folder: nothing of an older training is mistaken for this one.
-    name = f'{run.training["name"]}-{run.options}'
-    file = places.work / 'options' / f'{name}.yml'
+    file = places.work / 'options' / f'{run.name}.yml'
     folders = {'data': places.data, 'work': places.work, 'weights': places.weights}
-    write_options({**run.training, 'name': name}, file, folders)
-    checkpoint, costs = train(file, name, run.scale.iterations, places.threads, places.work)
+    write_options({**run.training, 'name': run.name}, file, folders)
+    checkpoint, costs = train(file, run.name, run.scale.iterations, places.threads, places.work)
     result = tested.by(Derainer.from_pretrained(checkpoint), places)
     return replace(result, steps=run.scale.iterations, seconds=costs.seconds, peak_memory=costs.peak_memory)
 

@@ -35,11 +35,11 @@ def score(derain: Picture, test: TestSet, data: Path) -> dict[str, dict[str, flo
     """
     found = {}
     for name in tqdm(test_pictures(test, data), desc=test.name, unit='picture', disable=None):
-        rainy = _read(data / test.rainy / name)
+        rainy = read_eight_bits(data / test.rainy / name)
         result = derain(rainy)
         values = {}
         if test.clean is not None:
-            values |= _against_truth(result, rainy, _read(data / test.clean / name))
+            values |= _against_truth(result, rainy, read_eight_bits(data / test.clean / name))
         if test.niqe:
             values['niqe'] = float(calculate_niqe(result[..., ::-1], crop_border=0))
         # An untouched picture has an infinite PSNR, which no mean survives.
@@ -66,6 +66,11 @@ def _luma(image: np.ndarray) -> np.ndarray:
     return image @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def _read(file: Path) -> np.ndarray:
+def read_eight_bits(file: Path) -> np.ndarray:
+    """A picture as uint8 RGB pixels; of 16 bits the upper 8 are kept.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
     image = np.ascontiguousarray(read_picture(file))
     return image if image.dtype == np.uint8 else (image // 257).astype(np.uint8)

@@ -244,6 +244,14 @@ def test_methods_are_trained_and_tested_once(small_protocol: tuple[Path, Path], 
     assert found['cut'].means['few']['psnr'] != found['input'].means['few']['psnr']
     assert '0 runs' in run(honest, '--methods', 'input,cut').stdout
 
+    shown = run(honest, '--pictures', str(tmp_path / 'shown'))
+    assert shown.stdout.split() == [str(tmp_path / 'shown' / 'demo-few.jpg')], shown.stderr
+    with Image.open(tmp_path / 'shown' / 'demo-few.jpg') as picture:
+        assert picture.width > 3 * picture.height / 2, 'input, cut, truth'
+    nothing = run(honest, '--pictures', str(tmp_path / 'shown'), '--seeds', '5')
+    assert nothing.returncode != 0
+    assert 'has been trained yet' in nothing.stderr
+
     # The same scenes in training and test: the check ends it before anything is trained.
     refused = run(protocol, '--methods', 'cut')
     assert refused.returncode != 0
