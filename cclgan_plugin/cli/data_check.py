@@ -90,7 +90,13 @@ def _sets(args: argparse.Namespace) -> list[CheckedSet]:
     from cclgan_plugin.options.inherit import load_options
 
     try:
-        return sets_of_options(load_options(files[0]).values.get('datasets'))
+        loaded = load_options(files[0])
+        if 'model_type' in loaded.values:
+            # Of a whole training: a misspelt gt_size would be a crop that nobody has asked for.
+            from cclgan_plugin.options.check import check_options
+
+            check_options(loaded, is_train='train' in (loaded.values.get('datasets') or {}))
+        return sets_of_options(loaded.values.get('datasets'))
     except OptionError as error:
         message = str(error)
         raise OptionError(message if files[0] in message else f'{files[0]}: {message}') from error
