@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from tiny_run import write_data, write_options
 
 from cclgan_plugin.cli.main import main
 from cclgan_plugin.data.check import Checked, Finding, check_sets
@@ -144,6 +145,20 @@ def test_databases_are_checked_like_folders(data: Path, tmp_path: Path) -> None:
         assert main(['data', 'lmdb', str(data / 'train' / side), places[-1]]) == 0
     finding = _only(check_sets(sets_of_places(places)))
     assert finding.images == ('0', '9')
+
+
+def test_a_misspelt_key_of_a_whole_options_file_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_data(tmp_path / 'data')
+    options = write_options(tmp_path)
+    # Its squares are cut out of one photograph, which the check may well find fault with.
+    assert main(['data', 'check', str(options)]) in (0, 1)
+    assert 'images: ' in capsys.readouterr().out
+    options.write_text(options.read_text().replace('gt_size:', 'gt_sise:'))
+    assert main(['data', 'check', str(options)]) == 2
+    assert 'Did you mean "gt_size"?' in capsys.readouterr().err
 
 
 def test_the_command_prints_writes_and_exits_as_it_says(
