@@ -116,11 +116,8 @@ def _paint(image: Image, coverage: Image, rng: np.random.Generator, everywhere: 
         axes = rng.uniform(0.15, 0.6, 2) * (width, height)
         cv2.ellipse(part, middle.tolist(), axes.astype(int).tolist(), rng.uniform(0, 180), 0, 360, 1.0, -1)
         coverage = coverage * cv2.GaussianBlur(part, (0, 0), rng.uniform(0.8, 6))
-    if rng.random() < 0.7:
-        colour = np.full(3, rng.uniform(120, 255)) + rng.normal(
-            0, 12, 3
-        )  # bright and nearly grey, as rain is
-    else:
-        colour = rng.uniform(0, 255, 3)
+    # Mostly bright and nearly grey, as rain is.
+    rain_like = rng.random() < 0.7
+    colour = rng.uniform(120, 255) + rng.normal(0, 12, 3) if rain_like else rng.uniform(0, 255, 3)
     amount = (coverage * rng.uniform(0.25, 1))[..., None]
     return image * (1 - amount) + colour.astype(np.float32) * amount

@@ -12,7 +12,7 @@ from benchmarks.comparison.runs import Places, Run
 from benchmarks.comparison.scoring import read_eight_bits
 from benchmarks.comparison.training_data import test_pictures
 from cclgan_plugin.data.image_file import encode_image, write_whole
-from cclgan_plugin.data.preview import side_by_side
+from cclgan_plugin.data.preview import middle, side_by_side, spread
 from cclgan_plugin.errors import DataError
 
 #: Pictures of each test, evenly spread over its list, and how much of their middle is shown at most.
@@ -40,28 +40,20 @@ def write_pictures(runs: Sequence[Run], places: Places, folder: Path) -> list[Pa
     names = ['input', *(run.method.name for run in trained)]
     written = []
     for test in runs[0].protocol.tests:
-        photographs = [_photographs(test, name, places.data) for name in _spread(test, places.data)]
+        photographs = [
+            _photographs(test, name, places.data) for name in spread(test_pictures(test, places.data), COUNT)
+        ]
         rows = [[rainy, *(derain(rainy) for derain in derainers), *truth] for rainy, truth in photographs]
         height, width = (min(row[0].shape[axis] for row in rows) for axis in (0, 1))
         size = min(height, HEIGHT), min(width, WIDTH)
         headings = [*names, 'truth'] if test.clean else names
-        shown = side_by_side([[_middle(image, *size) for image in row] for row in rows], headings)
+        shown = side_by_side([[middle(image, *size) for image in row] for row in rows], headings)
         file = folder / f'{runs[0].protocol.name}-{test.name.replace(" ", "-")}.jpg'
         write_whole(str(file), encode_image(shown, file.suffix))
         written.append(file)
     return written
 
 
-def _spread(test: TestSet, data: Path) -> list[str]:
-    names = test_pictures(test, data)
-    return [names[int(place)] for place in np.linspace(0, len(names) - 1, min(COUNT, len(names)))]
-
-
 def _photographs(test: TestSet, name: str, data: Path) -> tuple[np.ndarray, list[np.ndarray]]:
     truth = [] if test.clean is None else [read_eight_bits(data / test.clean / name)]
     return read_eight_bits(data / test.rainy / name), truth
-
-
-def _middle(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-    return image[top : top + height, left : left + width]

@@ -57,10 +57,10 @@ def write_pages(root: Path, results_file: Path) -> None:
 
 def check_pages(root: Path, results_file: Path) -> int:
     """Whether pages and picture are those of the results; 1 = they are not, and which is printed."""
-    late = [page for page, text in made(root, results_file).items() if page.read_text('utf-8') != text]
-    picture = root / PICTURE
     if not results_file.is_file():
         raise DataError(f'{results_file}: there is no such file; the pages are made of it')
+    late = [page for page, text in made(root, results_file).items() if page.read_text('utf-8') != text]
+    picture = root / PICTURE
     if not picture.exists() or Image.open(picture).info.get(_DIGEST) != sha256_of(results_file):
         late.append(picture)
     for file in late:

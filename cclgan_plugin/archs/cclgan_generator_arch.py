@@ -179,9 +179,8 @@ class CCLGANGenerator(nn.Module):
             # nothing: gradients of 1e-12 instead of 1e-3, below Adam's epsilon.
             init_weights(self, gain=nn.init.calculate_gain('relu'))
             for module in self.blocks:
-                if isinstance(
-                    module, _ResidualBlock
-                ):  # begins as nearly nothing, so that their sum stays small
+                # Each begins as nearly nothing, so that their sum stays small.
+                if isinstance(module, _ResidualBlock):
                     init_weights(module.conv2, gain=0.1)
             init_weights(self.out)
 

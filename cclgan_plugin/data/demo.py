@@ -11,7 +11,7 @@ import numpy as np
 
 from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_file import encode_image
-from cclgan_plugin.data.preview import side_by_side
+from cclgan_plugin.data.preview import middle, side_by_side
 from cclgan_plugin.data.rain_folder import rain_on
 from cclgan_plugin.data.rain_params import RainParams, vary
 from cclgan_plugin.data.randomness import generator
@@ -115,12 +115,12 @@ def _tiles(photograph: str) -> dict[str, np.ndarray]:
     """The photograph's middle cut into squares, by name."""
     image = load_photograph(photograph)
     rows, columns = image.shape[0] // TILE, image.shape[1] // TILE
-    top, left = (image.shape[0] - rows * TILE) // 2, (image.shape[1] - columns * TILE) // 2
+    image = middle(image, rows * TILE, columns * TILE)
     stem = os.path.splitext(photograph)[0]
     tiles = {}
     for row in range(rows):
         for column in range(columns):
-            y, x = top + row * TILE, left + column * TILE
+            y, x = row * TILE, column * TILE
             tiles[f'{stem}_{row}{column}.png'] = image[y : y + TILE, x : x + TILE]
     return tiles
 

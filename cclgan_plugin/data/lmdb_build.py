@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
@@ -113,13 +113,11 @@ class LmdbBuild:
                 batch[number] = entries
                 size += sum(len(entry.data) for entry in entries)
                 if size >= enough or len(batch) >= _BATCH_IMAGES:
-                    flushing = self._store(writer, batch)
-                    yield from self._stored(batch)
+                    flushing = yield from self._store(writer, batch)
                     if flushing > _FLUSHING_SHARE * (time.perf_counter() - begun):
                         enough = min(2 * enough, _MOST_BATCH_BYTES)
                     batch, size, begun = {}, 0, time.perf_counter()
-            self._store(writer, batch)
-            yield from self._stored(batch)
+            yield from self._store(writer, batch)
 
     def write_meta_info(self) -> None:
         """Lists what the database holds; it is then complete, though not yet under its name.
@@ -177,14 +175,17 @@ class LmdbBuild:
         except ImageError as error:
             return number, [], error
 
-    def _store(self, writer: LmdbWriter, batch: dict[int, list[Entry]]) -> float:
-        """Puts a batch onto the disk; how many seconds a flush takes, however little there is to flush."""
+    def _store(self, writer: LmdbWriter, batch: dict[int, list[Entry]]) -> Generator[Stored, None, float]:
+        """Puts a batch onto the disk, then yields its results.
+
+        Returns:
+            How many seconds a flush takes, however little there is to flush.
+        """
         if not batch:
             return 0.0
         writer.put([(entry.key, entry.data) for entries in batch.values() for entry in entries])
         start = time.perf_counter()
         self._journal.note({self._identities[n]: [e.line for e in batch[n]] for n in batch})
-        return time.perf_counter() - start
-
-    def _stored(self, batch: dict[int, list[Entry]]) -> Iterator[Stored]:
-        return (Stored(self.planned[number].path, None) for number in batch)
+        flushing = time.perf_counter() - start
+        yield from (Stored(self.planned[number].path, None) for number in batch)
+        return flushing

@@ -33,3 +33,15 @@ def side_by_side(rows: Sequence[Sequence[np.ndarray]], headings: Sequence[str]) 
             top = _HEADING + row * (height + _GAP)
             table[top : top + height, left : left + width] = pictures[column]
     return table
+
+
+def spread(names: Sequence[str], most: int) -> list[str]:
+    """At most so many of the names, evenly spread over all of them."""
+    count = min(most, len(names))
+    return [names[place * len(names) // count] for place in range(count)]
+
+
+def middle(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The middle of a picture ``(H, W, ...)``, a view ``(height, width, ...)``; it is at least that large."""
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return image[top : top + height, left : left + width]

@@ -10,7 +10,7 @@ import numpy as np
 
 from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_error import ImageError
-from cclgan_plugin.data.preview import side_by_side
+from cclgan_plugin.data.preview import middle, side_by_side, spread
 from cclgan_plugin.data.rain_folder import rain_on
 from cclgan_plugin.data.rain_params import RAIN_TYPES
 from cclgan_plugin.data.randomness import generator
@@ -36,28 +36,21 @@ def rain_preview(clean: str, names: Sequence[str], seed: int = 0) -> np.ndarray:
         DataError: none of the photographs can be read.
     """
     rows = []
-    for name in _spread(names):
+    for name in spread(names, _PHOTOGRAPHS):
         try:
             path = os.path.join(clean, name)
-            middle = _middle_square(decode_image(read_bytes(path), path))
+            square = _middle_square(decode_image(read_bytes(path), path))
         except ImageError:
             continue  # the command has named it
-        rained = [rain_on(middle, kind, generator(seed, f'rain {name}')) for kind in RAIN_TYPES.values()]
-        rows.append([middle, *rained])
+        rained = [rain_on(square, kind, generator(seed, f'rain {name}')) for kind in RAIN_TYPES.values()]
+        rows.append([square, *rained])
     if not rows:
         raise DataError(f'CLEAN_DIR: none of the photographs in "{clean}" can be read')
     return side_by_side(rows, ['clean', *RAIN_TYPES])
 
 
-def _spread(names: Sequence[str]) -> list[str]:
-    count = min(_PHOTOGRAPHS, len(names))
-    return [names[place * len(names) // count] for place in range(count)]
-
-
 def _middle_square(image: np.ndarray) -> np.ndarray:
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = np.ascontiguousarray(image[top : top + side, left : left + side])
+    side = min(image.shape[:2])
+    square = np.ascontiguousarray(middle(image, side, side))
     small = cv2.resize(square, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     return (small // 257).astype(np.uint8) if small.dtype == np.uint16 else small

@@ -17,6 +17,7 @@ from cclgan_plugin.errors import TrainingError
 from cclgan_plugin.models.contrastive_terms import ContrastiveTerms
 from cclgan_plugin.training.gradient_exchange import average_gradients
 from cclgan_plugin.training.loss_scale import loss_scale
+from cclgan_plugin.training.optimizer_parameters import parameters_of
 
 
 class AddedGradient:
@@ -157,7 +158,7 @@ class AddedGradient:
         self._heads_wait = bool(heads)
 
     def _is_cleared(self) -> bool:
-        grads = [p.grad for group in self.model.optimizer_g.param_groups for p in group['params']]
+        grads = [p.grad for p in parameters_of(self.model.optimizer_g)]
         return not any(g is not None and bool(g.count_nonzero()) for g in grads)
 
     def _clear_heads(self) -> None:

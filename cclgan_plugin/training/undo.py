@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from cclgan_plugin.training.optimizer_parameters import parameters_of
+
 
 class Undo:
     """Remembers what an optimizer is about to change.
@@ -25,7 +27,7 @@ class Undo:
         self._fresh = True
 
     def _tensors(self) -> list[Tensor]:
-        parameters = [p for group in self.optimizer.param_groups for p in group['params']]
+        parameters = parameters_of(self.optimizer)
         states = [self.optimizer.state[p].values() for p in parameters if p in self.optimizer.state]
         return [
             *(p.detach() for p in parameters),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cclgan_plugin.training.finite_guard import GRADIENT, FiniteGuard, largest_gradient
 from cclgan_plugin.training.gradient_exchange import GradientExchange
+from cclgan_plugin.training.optimizer_parameters import parameters_of
 from cclgan_plugin.training.precision import Precision
 
 
@@ -39,8 +40,8 @@ class Update:
         self.guard = guard
         self.parts = parts
         self.grad_clip = grad_clip
-        self._parameters = [_parameters(optimizer) for optimizer in optimizers]
-        self._exchange = GradientExchange(p for parameters in self._parameters for p in parameters)
+        self._parameters = [p for optimizer in optimizers for p in parameters_of(optimizer)]
+        self._exchange = GradientExchange(self._parameters)
 
     def step(self, parts: Iterable[dict[str, Tensor]], iteration: int) -> tuple[dict[str, Tensor], bool]:
         """One step on the mean of the parts' losses, averaged over the processes.
@@ -59,14 +60,13 @@ class Update:
         checked = dict(losses)
         # A scaler has its own way with gradients that overflow: they are nothing out of the ordinary.
         if not self.precision.scales:
-            everything = [p for parameters in self._parameters for p in parameters]
-            checked[GRADIENT] = largest_gradient(everything).to(next(iter(losses.values())).dtype)
+            checked[GRADIENT] = largest_gradient(self._parameters).to(next(iter(losses.values())).dtype)
         good = self.guard.check(list(checked), torch.stack([*checked.values()]), iteration, self.optimizers)
         if good:
             self.precision.unscale(self.optimizers, self.name)
             if self.grad_clip > 0:
-                for parameters in self._parameters:
-                    torch.nn.utils.clip_grad_norm_(parameters, self.grad_clip)
+                for optimizer in self.optimizers:
+                    torch.nn.utils.clip_grad_norm_(parameters_of(optimizer), self.grad_clip)
             self.precision.step(self.optimizers, self.name)
         return losses, good
 
@@ -81,7 +81,3 @@ class Update:
                 self._exchange.begin(torch.stack(seen).sum(0))
             self.precision.backward([values.sum()], self.name)
         return dict(zip(names, self._exchange.finish(), strict=True))
-
-
-def _parameters(optimizer: torch.optim.Optimizer) -> list[torch.nn.Parameter]:
-    return [p for group in optimizer.param_groups for p in group['params']]
