@@ -102,7 +102,7 @@ def cut(image: np.ndarray, place: Place, size: int) -> np.ndarray:
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
     """``(H, W, 3)`` uint8 or uint16 becomes float32 ``(3, H, W)`` in [0, 1]."""
-    channels = np.ascontiguousarray(image.transpose(2, 0, 1)).astype(np.float32)
+    channels = _planes(image).astype(np.float32)
     channels /= np.float32(np.iinfo(image.dtype).max)
     return torch.from_numpy(channels)
 
@@ -111,4 +111,20 @@ def to_byte_tensor(image: np.ndarray) -> torch.Tensor:
     """``(H, W, 3)`` uint8 or uint16 becomes uint8 ``(3, H, W)``; of 16 bits the nearest 8 are kept."""
     if image.dtype == np.uint16:
         image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    return torch.from_numpy(_planes(image))
+
+
+def _planes(image: np.ndarray) -> np.ndarray:
+    """A copy ``(3, H, W)`` of an image ``(H, W, 3)``.
+
+    OpenCV takes pixels apart four times as fast as NumPy transposes them, but knows no views that run
+    backwards, as mirrored crops do, and the channels of what OpenCV has decoded.
+    """
+    planes = np.empty((3, *image.shape[:2]), image.dtype)
+    mirrored, swapped = (stride < 0 for stride in image.strides[1:])
+    forwards = image[:, :: -1 if mirrored else 1, :: -1 if swapped else 1]
+    cv2.split(forwards, list(planes[:: -1 if swapped else 1]))
+    if mirrored:
+        for plane in planes:
+            cv2.flip(plane, 1, plane)
+    return planes

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cclgan_plugin.data.crop import at_least, random_crop, resize_to_square, to_tensor
+from cclgan_plugin.data.crop import at_least, random_crop, resize_to_square, to_byte_tensor, to_tensor
 from cclgan_plugin.data.image_error import ImageError
 
 
@@ -70,6 +70,20 @@ def test_tensors_are_channels_first_in_0_to_1(dtype: str) -> None:
     expected = torch.tensor(image.astype(np.float64) / full).permute(2, 0, 1)
     torch.testing.assert_close(tensor.double(), expected, rtol=0, atol=1e-7)
     assert tensor.max() == 1
+
+
+@pytest.mark.parametrize('mirrored', [False, True])
+@pytest.mark.parametrize('swapped', [False, True])
+@pytest.mark.parametrize('dtype', ['uint8', 'uint16'])
+def test_tensors_of_views_that_run_backwards(mirrored: bool, swapped: bool, dtype: str) -> None:
+    whole = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (9, 11, 3), dtype, endpoint=True)
+    before = whole.copy()
+    view = whole[2:8, :: -1 if mirrored else 1, :: -1 if swapped else 1][:, 3:10]
+    plain = torch.from_numpy(np.ascontiguousarray(view).astype(np.float64)).permute(2, 0, 1)
+    full = np.iinfo(dtype).max
+    torch.testing.assert_close(to_tensor(view).double(), plain / full, rtol=0, atol=1e-7)
+    assert torch.equal(to_byte_tensor(view).double(), (plain * 255 / full).round())
+    assert np.array_equal(whole, before)
 
 
 def test_resizing_ignores_the_aspect_ratio_and_does_not_alias() -> None:
