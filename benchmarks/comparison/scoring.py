@@ -41,10 +41,15 @@ def score(derain: Picture, test: TestSet, data: Path) -> dict[str, dict[str, flo
         if test.clean is not None:
             values |= _against_truth(result, rainy, read_eight_bits(data / test.clean / name))
         if test.niqe:
-            values['niqe'] = float(calculate_niqe(result[..., ::-1], crop_border=0))
+            values['niqe'] = niqe(result)
         # An untouched picture has an infinite PSNR, which no mean survives.
         found[name] = {key: value for key, value in values.items() if math.isfinite(value)}
     return found
+
+
+def niqe(picture: np.ndarray) -> float:
+    """NIQE (less is better) of a picture, uint8 ``(H, W, 3)``, RGB, of 192x192 pixels and more."""
+    return float(calculate_niqe(picture[..., ::-1], crop_border=0))
 
 
 def _against_truth(result: np.ndarray, rainy: np.ndarray, truth: np.ndarray) -> dict[str, float]:
