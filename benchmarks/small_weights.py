@@ -2,12 +2,12 @@
 
     python benchmarks/small_weights.py OUT --data datasets/deraining    derain-small (research data)
     python benchmarks/small_weights.py OUT                              derain-small-free (free photographs)
-    python benchmarks/small_weights.py OUT --dry 2 --streak-like 2 ...  for train_small_finish.yml
+    python benchmarks/small_weights.py OUT --dry 2 --streak-like 2 ...  for the later parts of the training
 
 Writes ``OUT/rainy`` and ``OUT/clean``, same names. Rain is rendered on clean photographs in every kind that
-the package knows. Each photograph is there dry on both sides too, and with things on it that look like
-streaks, so that the network learns to leave those alone. From the data folder come besides the pairs of
-Rain800's training set, aligned. No test image is read.
+the package knows, and painted as image editors do. Each photograph is there dry on both sides too, and with
+things on it that look like streaks, so that the network learns to leave those alone. From the data folder
+come besides the pairs of Rain800's training set, aligned. No test image is read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -26,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.comparison.training_data import aligned_pair, read_picture  # noqa: E402
+from benchmarks.noise_rain import with_noise_rain  # noqa: E402
 from benchmarks.streak_like import with_streak_like  # noqa: E402
 from cclgan_plugin.data.demo import load_photograph  # noqa: E402
 from cclgan_plugin.data.image_file import encode_image, write_whole  # noqa: E402
@@ -43,6 +46,27 @@ FREE = (
     'retina.jpg',
 )
 VARIATION = 0.7
+#: What options/train_small*.yml cut out of the pictures.
+LARGEST_CROP = 128
+#: Share of the pairs that are compressed, both sides alike, and how well; the rest is as the camera left it.
+COMPRESSED, QUALITY = 0.3, (70, 96)
+
+
+class Amounts(NamedTuple):
+    """How often each photograph is there otherwise than in rendered rain.
+
+    Attributes:
+        dry: without rain.
+        turned: whether it is there without rain also turned by a quarter and at half the size: rain falls
+            downwards, so what lies across a photograph looks like streaks only then, and grass is finer.
+        noise_rain: in rain as image editors make it.
+        streak_like: with bars, grass and the like on it; dry, and in each of the two sorts of rain.
+    """
+
+    dry: int
+    turned: bool
+    noise_rain: int
+    streak_like: int
 
 
 def clean_photographs(data: Path | None) -> Iterator[tuple[str, np.ndarray]]:
@@ -74,28 +98,46 @@ def rain800(data: Path) -> list[dict[str, str]]:
 
 
 def rendered(
-    name: str, clean: np.ndarray, copies: int, dry: int, streak_like: int
+    name: str, clean: np.ndarray, copies: int, amounts: Amounts
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """A photograph in every kind of rain, ``copies`` times, and ``dry`` times without.
-
-    With streak-like things on it, ``streak_like`` times, it is there both dry and in one kind of rain.
-    """
-    for copy in range(dry):
+    """A photograph in every kind of rain, ``copies`` times, and otherwise as often as ``amounts`` says."""
+    for copy in range(amounts.dry):
         yield f'{name}-dry{copy or ""}', clean, clean
+    if amounts.turned:
+        half = cv2.resize(clean, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        for number, (image, quarters) in enumerate([(clean, 1), (clean, 3), (half, 0), (half, 1)]):
+            if min(image.shape[:2]) < LARGEST_CROP:
+                continue
+            still = np.ascontiguousarray(np.rot90(image, quarters))
+            yield f'{name}-turned{number}', still, still
     for kind in RAIN_TYPES:
         for copy in range(copies):
             rng = generator(0, f'small weights {name} {kind} {copy}')
             yield f'{name}-{kind}{copy}', _in_rain(clean, kind, rng), clean
-    for copy in range(streak_like):
+    for copy in range(amounts.noise_rain):
+        rng = generator(0, f'small weights {name} noise {copy}')
+        yield f'{name}-noise{copy}', with_noise_rain(clean, rng), clean
+    for copy in range(amounts.streak_like):
         rng = generator(0, f'small weights {name} streak-like {copy}')
         truth = with_streak_like(clean, rng)
         yield f'{name}-like{copy}', truth, truth
         yield f'{name}-likerain{copy}', _in_rain(truth, str(rng.choice(list(RAIN_TYPES))), rng), truth
+        if amounts.noise_rain:
+            yield f'{name}-likenoise{copy}', with_noise_rain(truth, rng), truth
 
 
 def _in_rain(clean: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
     # Streaks only: who takes veils away darkens every picture without rain.
     return rain_on(clean, replace(vary(RAIN_TYPES[kind], VARIATION, rng), veil=0.0, mist=0.0), rng)
+
+
+def compressed(images: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+    """The same pictures, uint8 ``(H, W, 3)``, or some of the time what JPEG of one quality leaves of them."""
+    if rng.random() >= COMPRESSED:
+        return list(images)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*QUALITY))]
+    written = [cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[1] for image in images]
+    return [cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB) for data in written]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,21 +149,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--dry', type=int, default=1, help='times that each photograph is there without rain')
     parser.add_argument(
-        '--streak-like',
-        type=int,
-        default=0,
-        help='times that it has bars, grass and the like on it',
+        '--turned', action='store_true', help='also turned and at half the size, without rain'
     )
+    parser.add_argument(
+        '--noise-rain', type=int, default=0, help='times that it is in rain as image editors make it'
+    )
+    parser.add_argument(
+        '--streak-like', type=int, default=0, help='times that it has bars, grass and the like on it'
+    )
+    parser.add_argument('--jpeg', action='store_true', help='compress some of the pairs, both sides alike')
     args = parser.parse_args(argv)
+    amounts = Amounts(args.dry, args.turned, args.noise_rain, args.streak_like)
 
     def pairs() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         for name, clean in clean_photographs(args.data):
-            yield from rendered(name, clean, 1 if args.data else 12, args.dry, args.streak_like)
+            yield from rendered(name, clean, 1 if args.data else 12, amounts)
         if args.data:
             yield from aligned_pairs(args.data)
 
     count = 0
     for name, rainy, clean in tqdm(pairs(), unit='pair', disable=None):
+        if args.jpeg:
+            rainy, clean = compressed([rainy, clean], generator(0, f'small weights {name} compression'))
         for side, image in (('rainy', rainy), ('clean', clean)):
             # Uncompressed: the small network would wait for its images to be decoded.
             write_whole(str(args.out / side / f'{name}.bmp'), encode_image(image, '.bmp'))
