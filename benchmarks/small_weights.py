@@ -84,11 +84,13 @@ def clean_photographs(data: Path | None) -> Iterator[tuple[str, np.ndarray]]:
         yield f'b{file.stem}', read_picture(file)
 
 
-def aligned_pairs(data: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def aligned_pairs(data: Path, copies: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Rain800's training pairs: the rainy half begins ``rainy_x_offset`` pixels into the clean one."""
     for row in rain800(data):
         files = (data / 'Rain800/train' / side / row['file'] for side in ('rainy', 'clean'))
-        yield f'p{Path(row["file"]).stem}', *aligned_pair(*files, int(row['rainy_x_offset']))
+        pair = aligned_pair(*files, int(row['rainy_x_offset']))
+        for copy in range(copies):
+            yield f'p{Path(row["file"]).stem}{f"-{copy}" if copy else ""}', *pair
 
 
 def rain800(data: Path) -> list[dict[str, str]]:
@@ -158,6 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--streak-like', type=int, default=0, help='times that it has bars, grass and the like on it'
     )
     parser.add_argument('--jpeg', action='store_true', help='compress some of the pairs, both sides alike')
+    parser.add_argument('--pairs', type=int, default=1, help="times that each of Rain800's pairs is there")
     args = parser.parse_args(argv)
     amounts = Amounts(args.dry, args.turned, args.noise_rain, args.streak_like)
 
@@ -165,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, clean in clean_photographs(args.data):
             yield from rendered(name, clean, 1 if args.data else 12, amounts)
         if args.data:
-            yield from aligned_pairs(args.data)
+            yield from aligned_pairs(args.data, args.pairs)
 
     count = 0
     for name, rainy, clean in tqdm(pairs(), unit='pair', disable=None):

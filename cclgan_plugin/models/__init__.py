@@ -2,5 +2,6 @@
 
 from cclgan_plugin.models.cclgan_model import CCLGANModel
 from cclgan_plugin.models.contrastive_model import ContrastiveModel
+from cclgan_plugin.models.paired_model import PairedModel
 
-__all__ = ['CCLGANModel', 'ContrastiveModel']
+__all__ = ['CCLGANModel', 'ContrastiveModel', 'PairedModel']

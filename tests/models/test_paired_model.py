@@ -1,0 +1,57 @@
+"""SRModel in half precision and channels-last memory: the same training, to what the precision moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from contrastive_runs import build, plain_options, train, weights
+
+from cclgan_plugin.errors import OptionError
+
+
+def trained(name: str = 'PairedModel', iterations: int = 3, **modes: Any) -> Any:
+    model = build(plain_options('SRModel', **modes) | {'model_type': name})
+    train(model, 'SRModel', iterations)
+    return model
+
+
+def test_without_modes_it_is_srmodel_to_the_last_bit() -> None:
+    expected, found = weights(trained('SRModel')), weights(trained())
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
+
+
+def test_channels_last_changes_roundings_only() -> None:
+    plain, model = trained('SRModel'), trained(channels_last=True)
+    assert model.net_g.conv_first.weight.is_contiguous(memory_format=torch.channels_last)
+    assert model.get_current_log()['l_pix'] == pytest.approx(plain.get_current_log()['l_pix'], rel=1e-4)
+
+
+def test_bf16_learns_in_bfloat16_and_keeps_everything_else() -> None:
+    """The forward pass only: loss, weights, their gradients and the validation are float32."""
+    plain, model = trained('SRModel'), trained(amp='bf16')
+    assert model.get_current_log()['l_pix'] == pytest.approx(plain.get_current_log()['l_pix'], rel=0.05)
+    assert model.output.dtype == torch.float32
+    seen: list[torch.dtype] = []
+    for net in (model.net_g, model.net_g_ema):
+        net.conv_first.register_forward_hook(lambda module, args, result: seen.append(result.dtype))
+    train(model, 'SRModel', 1, first=4)
+    model.test()
+    assert seen == [torch.bfloat16, torch.float32]
+    for parameter in model.net_g.parameters():
+        assert parameter.dtype == parameter.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ('modes', 'message'),
+    [
+        ({'amp': 'fp16'}, 'train.amp: PairedModel knows off and bf16, not fp16'),
+        ({'amp': 'bf61'}, 'train.amp: .* got "bf61". Did you mean "bf16"'),
+        ({'channels_last': 'yse'}, "train.channels_last: expected true or false, got 'yse'"),
+    ],
+)
+def test_what_it_does_not_know_it_refuses(modes: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        trained(**modes)
