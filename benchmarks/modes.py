@@ -23,7 +23,8 @@ class Mode:
         channels_last: weights and images in channels-last memory format.
         joined: translation and identity of one generator in one batch.
         checkpointing: the generators' activations are computed again on the way back.
-        compile: the networks' passes through ``torch.compile``.
+        compile: the networks' passes and the contrastive losses through ``torch.compile``.
+        graphs: the same, and the networks' kernels recorded and replayed, on CUDA cards.
     """
 
     tf32: bool = False
@@ -32,6 +33,7 @@ class Mode:
     joined: bool = False
     checkpointing: bool = False
     compile: bool = False
+    graphs: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Mode:
@@ -53,6 +55,11 @@ class Mode:
     def __str__(self) -> str:
         return '+'.join(field.name for field in fields(self) if getattr(self, field.name)) or 'fp32'
 
+    @property
+    def compiles(self) -> bool:
+        """Whether the first steps take minutes, and nothing inside can be counted."""
+        return self.compile or self.graphs
+
     def step_modes(self, device: torch.device) -> StepModes:
         """The same as the step takes it."""
         return StepModes(
@@ -60,7 +67,8 @@ class Mode:
             channels_last=self.channels_last,
             batch_identity=self.joined or joins_identity(device, self.channels_last),
             checkpointing=self.checkpointing,
-            compile=self.compile,
+            compile=self.compiles,
+            cuda_graphs=self.graphs,
         )
 
     @contextmanager

@@ -140,7 +140,7 @@ def measure(args: argparse.Namespace, recipes: list[Recipe]) -> StepResults:
     with tqdm(total=len(variants), desc='first steps and counts', unit='variant', disable=None) as bar:
         for name, variant in variants.items():
             entry = found[name]
-            if variant.recipe.mode.compile:
+            if variant.recipe.mode.compiles:
                 losses = variant.step(learn=False)
             else:
                 entry.counts, losses = count_step(variant)
@@ -161,7 +161,7 @@ def measure(args: argparse.Namespace, recipes: list[Recipe]) -> StepResults:
     if args.device == 'cuda' or args.throughput:
         batches = [int(batch) for batch in args.batches.split(',')]
         # On the CPU compiling takes minutes a variant: only if asked for.
-        compiled = args.device == 'cuda' or any(recipe.mode.compile for recipe in recipes)
+        compiled = args.device == 'cuda' or any(recipe.mode.compiles for recipe in recipes)
         chosen = throughput_recipes(recipes[0].setting, batches, compiled)
         results.throughput = list(measure_throughput(chosen, max(1, args.rounds)))
     return results

@@ -144,6 +144,7 @@ class OurStep(StepVariant):
 
     def step(self, observer: Observer = UNOBSERVED, learn: bool = True) -> dict[str, Tensor]:
         mode, module = self.recipe.mode, self.module
+        module.modes.begin()
         with mode.float32_products():
             with observer.part('locations'):
                 locations = self.draw_locations()

@@ -42,7 +42,7 @@ class Throughput:
 
 
 def throughput_recipes(setting: Setting, batches: Sequence[int], compiled: bool) -> list[Recipe]:
-    """For each batch the oracle in TF32, and ours in float32, TF32 and bf16, and compiled if asked."""
+    """For each batch the oracle in TF32, ours in float32, TF32 and bf16; if asked, compiled and as graphs."""
     found = []
     for batch in batches:
         plain = Recipe(replace(setting, batch=batch))
@@ -55,6 +55,8 @@ def throughput_recipes(setting: Setting, batches: Sequence[int], compiled: bool)
                 Mode(tf32=True, bf16=True, channels_last=True),
             ):
                 found.append(replace(plain, mode=replace(mode, compile=compile_too)))
+        if compiled and setting.device == 'cuda':
+            found.append(replace(plain, mode=replace(mode, graphs=True)))
     return found
 
 

@@ -95,6 +95,7 @@ class CCLGANModel(CCLGANStates):
             self._stop_at_nan(f'{self.guard.skipped} skipped, nan_limit is {self.guard.limit}')
 
     def _iterate(self, current_iter: int) -> None:
+        self.step.modes.begin()
         self.guard.begin()
         generator_step = current_iter % self.net_d_iters == 0 and current_iter > self.net_d_init_iters
         whole = self.grad_accum == 1

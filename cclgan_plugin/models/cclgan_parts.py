@@ -61,6 +61,7 @@ class CCLGANParts(SRModel):
             batch_identity=joins_identity(self.device, channels_last),
             checkpointing=train_opt.get('checkpointing', False),
             compile=train_opt.get('compile', False),
+            cuda_graphs=train_opt.get('cuda_graphs', False),
         )
 
     def build_parts(self) -> None:

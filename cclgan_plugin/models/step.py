@@ -87,6 +87,7 @@ class CCLGANStep(nn.Module):
         self.criteria = criteria
         self.modes = modes or StepModes()
         self.modes.prepare(self.nets)
+        self.modes.prepare_losses((criteria.lcl, criteria.inter))
         self.two_sided = 'g_rain' in nets
         self.side_weight = 0.5 if self.two_sided else 1.0
         self.layers = criteria.lcl.layers if criteria.lcl else ()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,8 +33,10 @@ class StepModes:
         batch_identity: translate an image and the other generator's identity image in one batch. Halves the
             kernel launches; on the CPU it is slower.
         checkpointing: recompute the generators' activations on the way back instead of holding them.
-        compile: the networks' passes through ``torch.compile``.
+        compile: the networks' passes and the contrastive losses through ``torch.compile``.
         compile_backend: who compiles them.
+        cuda_graphs: record the compiled networks' kernels once and replay them, on a CUDA device. What the
+            networks then return, images, features and gradients, is valid until the next :meth:`begin`.
     """
 
     precision: Precision | None = None
@@ -41,6 +45,12 @@ class StepModes:
     checkpointing: bool = False
     compile: bool = False
     compile_backend: str = 'inductor'
+    cuda_graphs: bool = False
+
+    def begin(self) -> None:
+        """Say that an iteration begins: what the networks returned in the one before is no longer read."""
+        if self.cuda_graphs:
+            torch.compiler.cudagraph_mark_step_begin()
 
     def prepare(self, nets: nn.ModuleDict) -> None:
         """Change the networks in place, once. Names, values and order of their weights stay."""
@@ -52,13 +62,22 @@ class StepModes:
             if self.compile:
                 self._compile(net)
 
+    def prepare_losses(self, losses: Iterable[nn.Module | None]) -> None:
+        """Compile losses in place. Without graphs: their values are logged in later iterations."""
+        for loss in losses:
+            if loss is not None and self.compile:
+                loss.forward = self._compiled(loss.forward)
+
     def _compile(self, net: nn.Module) -> None:
-        # One method is compiled for each set of levels, batch size and kind of input, of each network.
-        torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, 64)
         for name in ENTRANCES:
             if hasattr(net, name):
-                compiled = torch.compile(getattr(net, name), dynamic=False, backend=self.compile_backend)
-                setattr(net, name, compiled)
+                setattr(net, name, self._compiled(getattr(net, name), graphs=self.cuda_graphs))
+
+    def _compiled(self, function: Callable[..., Any], graphs: bool = False) -> Callable[..., Any]:
+        # One method is compiled for each set of levels, batch size and kind of input, of each network.
+        torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, 64)
+        how = {'mode': 'reduce-overhead'} if graphs else {}
+        return torch.compile(function, dynamic=False, backend=self.compile_backend, **how)
 
     def images(self, x: Tensor) -> Tensor:
         """Images in the memory format of the step."""

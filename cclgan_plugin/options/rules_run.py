@@ -28,6 +28,19 @@ def _known(kind: Any, name: str) -> tuple[str, ...]:
     return signature.known if signature else ()
 
 
+def graphs_can_be_recorded(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """CUDA graphs are recorded of compiled networks, on a CUDA device."""
+    train = options['train'] or {}
+    if not is_train or not train.get('cuda_graphs'):
+        return
+    import torch
+
+    if not train.get('compile'):
+        yield Problem(('train', 'cuda_graphs'), 'graphs are recorded of compiled networks: set compile: true')
+    if options['num_gpu'] == 0 or not torch.cuda.is_available():
+        yield Problem(('train', 'cuda_graphs'), 'this run has no CUDA GPU; leave it out')
+
+
 def crops_suffice(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
     """The discriminators see nothing in crops below 32 pixels; a resized image holds at least one crop."""
     train = options['datasets'].get('train') or {}
@@ -122,6 +135,7 @@ def test_shows_something(options: dict[str, Any], is_train: bool) -> Iterator[Pr
 
 RUN_RULES: tuple[Rule, ...] = (
     optimizers_are_fused,
+    graphs_can_be_recorded,
     crops_suffice,
     sides_differ,
     phases_have_their_dataset,

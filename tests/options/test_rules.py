@@ -54,6 +54,16 @@ TRAINING = {
             'datasets.train.use_hflip: this key is missing; PairedImageDataset trains with it',
         ),
     ],
+    'graphs_can_be_recorded': [
+        (
+            ('train:cuda_graphs=true', 'num_gpu=0'),
+            'train.cuda_graphs: graphs are recorded of compiled networks: set compile: true',
+        ),
+        (
+            ('train:cuda_graphs=true', 'train:compile=true', 'num_gpu=0'),
+            'train.cuda_graphs: this run has no CUDA GPU; leave it out',
+        ),
+    ],
     'prefetch_is_pinned': [
         (
             ('datasets:train:prefetch_mode=cuda',),

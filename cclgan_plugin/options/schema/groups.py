@@ -87,7 +87,11 @@ class TrainOptions(Options):
         'precision of networks and losses: float32, bfloat16, or float16 with scaled gradients', 'off'
     )
     channels_last: bool = option('the memory format of images and weights', False)
-    compile: bool = option('compile the networks; the first iterations take minutes', False)
+    compile: bool = option('compile networks and losses; the first iterations take minutes', False)
+    cuda_graphs: bool = option(
+        'record the kernels of the compiled networks and replay them; needs compile: true and a CUDA GPU',
+        False,
+    )
     checkpointing: bool = option(
         "compute the generators' activations again on the way back: less memory, more time", False
     )
