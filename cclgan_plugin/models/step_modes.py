@@ -76,8 +76,8 @@ class StepModes:
     def _compiled(self, function: Callable[..., Any], graphs: bool = False) -> Callable[..., Any]:
         # One method is compiled for each set of levels, batch size and kind of input, of each network.
         torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, 64)
-        how = {'mode': 'reduce-overhead'} if graphs else {}
-        return torch.compile(function, dynamic=False, backend=self.compile_backend, **how)
+        mode = 'reduce-overhead' if graphs else None
+        return torch.compile(function, dynamic=False, backend=self.compile_backend, mode=mode)
 
     def images(self, x: Tensor) -> Tensor:
         """Images in the memory format of the step."""

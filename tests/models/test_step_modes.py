@@ -120,4 +120,4 @@ def test_networks_are_recorded_and_losses_are_not(monkeypatch: pytest.MonkeyPatc
     modes.prepare(nn.ModuleDict({'g': Networks()}))
     modes.prepare_losses([nn.L1Loss(), None])
     common = {'dynamic': False, 'backend': 'inductor'}
-    assert asked == [common | {'mode': 'reduce-overhead'}, common]
+    assert asked == [common | {'mode': 'reduce-overhead'}, common | {'mode': None}]
