@@ -3,6 +3,7 @@
     python benchmarks/small_weights.py OUT --data datasets/deraining    derain-small (research data)
     python benchmarks/small_weights.py OUT                              derain-small-free (free photographs)
     python benchmarks/small_weights.py OUT --dry 2 --streak-like 2 ...  for the later parts of the training
+    python benchmarks/small_weights.py OUT --collages 120 ...           likewise, where photographs are few
 
 Writes ``OUT/rainy`` and ``OUT/clean``, same names. Rain is rendered on clean photographs in every kind that
 the package knows, and painted as image editors do. Each photograph is there dry on both sides too, and with
@@ -27,6 +28,7 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.collage import collage  # noqa: E402
 from benchmarks.comparison.training_data import aligned_pair, read_picture  # noqa: E402
 from benchmarks.noise_rain import with_noise_rain  # noqa: E402
 from benchmarks.streak_like import with_streak_like  # noqa: E402
@@ -45,6 +47,19 @@ FREE = (
     'hubble_deep_field.jpg',
     'retina.jpg',
 )
+#: Its grey pictures, and one of a microscope: of what collages are made besides.
+FREE_TEXTURES = (
+    'brick.png',
+    'camera.png',
+    'coins.png',
+    'grass.png',
+    'gravel.png',
+    'ihc.png',
+    'moon.png',
+    'page.png',
+)
+#: How many times as often as a collage a photograph is there, so that there are enough of the real ones.
+PHOTOGRAPH_TIMES = 12
 VARIATION = 0.7
 #: What options/train_small*.yml cut out of the pictures.
 LARGEST_CROP = 128
@@ -68,6 +83,10 @@ class Amounts(NamedTuple):
     noise_rain: int
     streak_like: int
 
+    def times(self, factor: int) -> Amounts:
+        """So many times as often, but not turned more often: that is always the same."""
+        return Amounts(self.dry * factor, self.turned, self.noise_rain * factor, self.streak_like * factor)
+
 
 def clean_photographs(data: Path | None) -> Iterator[tuple[str, np.ndarray]]:
     """Names and pixels of the clean photographs, each scene once."""
@@ -82,6 +101,13 @@ def clean_photographs(data: Path | None) -> Iterator[tuple[str, np.ndarray]]:
             yield f'r{Path(row["file"]).stem}', read_picture(data / 'Rain800/train/clean' / row['file'])
     for file in sorted((data / 'clean').iterdir()):
         yield f'b{file.stem}', read_picture(file)
+
+
+def collages(count: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and pixels of pictures made of pieces of the free photographs."""
+    sources = [load_photograph(name) for name in (*FREE, *FREE_TEXTURES)]
+    for number in range(count):
+        yield f'c{number}', collage(sources, generator(0, f'small weights collage {number}'))
 
 
 def aligned_pairs(data: Path, copies: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -160,13 +186,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--streak-like', type=int, default=0, help='times that it has bars, grass and the like on it'
     )
     parser.add_argument('--jpeg', action='store_true', help='compress some of the pairs, both sides alike')
+    parser.add_argument('--collages', type=int, default=0, help='pictures made of pieces of photographs')
     parser.add_argument('--pairs', type=int, default=1, help="times that each of Rain800's pairs is there")
     args = parser.parse_args(argv)
     amounts = Amounts(args.dry, args.turned, args.noise_rain, args.streak_like)
 
     def pairs() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        often = amounts.times(PHOTOGRAPH_TIMES) if args.collages else amounts
         for name, clean in clean_photographs(args.data):
-            yield from rendered(name, clean, 1 if args.data else 12, amounts)
+            yield from rendered(name, clean, 1 if args.data else 12, often)
+        for name, clean in collages(args.collages):
+            yield from rendered(name, clean, 1, amounts)
         if args.data:
             yield from aligned_pairs(args.data, args.pairs)
 
