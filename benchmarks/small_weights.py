@@ -47,7 +47,7 @@ FREE = (
     'hubble_deep_field.jpg',
     'retina.jpg',
 )
-#: Its grey pictures, and one of a microscope: of what collages are made besides.
+#: Its grey pictures, and one of a microscope: full of what looks like streaks, and of use in collages.
 FREE_TEXTURES = (
     'brick.png',
     'camera.png',
@@ -104,8 +104,10 @@ def clean_photographs(data: Path | None) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def collages(count: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and pixels of pictures made of pieces of the free photographs."""
+    """Names and pixels of the textures, and of pictures made of pieces of them and of the free photographs."""
     sources = [load_photograph(name) for name in (*FREE, *FREE_TEXTURES)]
+    for name, texture in zip(FREE_TEXTURES, sources[len(FREE) :], strict=True):
+        yield f't{Path(name).stem}', texture
     for number in range(count):
         yield f'c{number}', collage(sources, generator(0, f'small weights collage {number}'))
 
@@ -186,7 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--streak-like', type=int, default=0, help='times that it has bars, grass and the like on it'
     )
     parser.add_argument('--jpeg', action='store_true', help='compress some of the pairs, both sides alike')
-    parser.add_argument('--collages', type=int, default=0, help='pictures made of pieces of photographs')
+    parser.add_argument('--collages', type=int, default=0, help='pictures of pieces of photographs, and textures')
     parser.add_argument('--pairs', type=int, default=1, help="times that each of Rain800's pairs is there")
     args = parser.parse_args(argv)
     amounts = Amounts(args.dry, args.turned, args.noise_rain, args.streak_like)
@@ -195,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         often = amounts.times(PHOTOGRAPH_TIMES) if args.collages else amounts
         for name, clean in clean_photographs(args.data):
             yield from rendered(name, clean, 1 if args.data else 12, often)
-        for name, clean in collages(args.collages):
+        for name, clean in collages(args.collages) if args.collages else ():
             yield from rendered(name, clean, 1, amounts)
         if args.data:
             yield from aligned_pairs(args.data, args.pairs)
