@@ -104,7 +104,7 @@ def clean_photographs(data: Path | None) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def collages(count: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and pixels of the textures, and of pictures made of pieces of them and of the free photographs."""
+    """Names and pixels of the textures, and of pictures made of pieces of them and of free photographs."""
     sources = [load_photograph(name) for name in (*FREE, *FREE_TEXTURES)]
     for name, texture in zip(FREE_TEXTURES, sources[len(FREE) :], strict=True):
         yield f't{Path(name).stem}', texture
@@ -188,7 +188,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--streak-like', type=int, default=0, help='times that it has bars, grass and the like on it'
     )
     parser.add_argument('--jpeg', action='store_true', help='compress some of the pairs, both sides alike')
-    parser.add_argument('--collages', type=int, default=0, help='pictures of pieces of photographs, and textures')
+    parser.add_argument(
+        '--collages', type=int, default=0, help='pictures of pieces of photographs, and textures'
+    )
     parser.add_argument('--pairs', type=int, default=1, help="times that each of Rain800's pairs is there")
     args = parser.parse_args(argv)
     amounts = Amounts(args.dry, args.turned, args.noise_rain, args.streak_like)

@@ -13,6 +13,8 @@ import yaml
 
 from benchmarks.comparison.plan_files import Method, Protocol, Scale
 from cclgan_plugin.options.inherit import load_options, merge
+from cclgan_plugin.zoo.address import SCHEME
+from cclgan_plugin.zoo.index import find_entry
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -120,9 +122,17 @@ def _only_known(layer: dict[str, Any], base: Mapping[str, Any]) -> dict[str, Any
 
 
 def options_hash(options: Mapping[str, Any]) -> str:
-    """Twelve digits that change with every option that can change the weights, and not with the folders."""
+    """Twelve digits that change with all that can change the weights, and not with the folders.
+
+    That is the options, and the published weights that the training starts from.
+    """
+    starts = {
+        key: find_entry(value.removeprefix(SCHEME)).sha256
+        for key, value in options.get('path', {}).items()
+        if isinstance(value, str) and value.startswith(SCHEME)
+    }
     text = json.dumps(_without(options, _NO_MATTER), sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256((text + json.dumps(starts) if starts else text).encode()).hexdigest()[:12]
 
 
 def _without(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from benchmarks.comparison.training_data import write_pairs
 from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.options.check import check_options
 from cclgan_plugin.options.inherit import load_options
+from cclgan_plugin.zoo.index import find_entry
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOCOLS = ('rain800', 'rain100l-alt', 'real')
@@ -77,6 +78,18 @@ def test_the_hash_tells_options_apart_and_not_folders() -> None:
     assert options_hash(one) == options_hash(training_options(read_methods()['cut'], scale, protocol, 0))
     assert options_hash(one) != options_hash(training_options(read_methods()['cut'], scale, protocol, 1))
     assert str(ROOT) not in json.dumps(one)
+
+
+def test_the_hash_sees_the_weights_that_a_training_starts_from(monkeypatch) -> None:
+    """The name in the options stays when the Model Zoo gets other weights under it."""
+    options = training_options(read_methods()['cclgan-small'], read_scale('cpu'), read_protocol('rain800'), 0)
+    assert options['path']['pretrain_network_g'] == 'cclgan://derain-small-free'
+    before = options_hash(options)
+    entry = find_entry('derain-small-free')
+    monkeypatch.setattr(
+        'benchmarks.comparison.recipes.find_entry', lambda name: entry.model_copy(update={'sha256': name * 8})
+    )
+    assert options_hash(options) != before
 
 
 def test_an_ablation_differs_in_what_its_name_says() -> None:
