@@ -28,16 +28,18 @@ if hasattr(os, 'register_at_fork'):
     os.register_at_fork(after_in_child=_new_lock)
 
 
-def environment(path: str) -> lmdb.Environment:
+def environment(path: str, real: str | None = None) -> lmdb.Environment:
     """The read-only environment of a database, opened on first use and then kept.
 
     Args:
         path: the database's folder.
+        real: what ``os.path.realpath`` says of it, for those who ask for every image: that looks at every
+            folder on the way and takes longer than reading.
 
     Raises:
         DataError: the folder holds no database, or the database is damaged.
     """
-    key = os.path.realpath(path)
+    key = os.path.realpath(path) if real is None else real
     with _lock:
         owner, found = _open.get(key, (0, None))
         if found is not None:

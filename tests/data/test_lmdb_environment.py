@@ -10,6 +10,7 @@ import lmdb
 import pytest
 
 from cclgan_plugin.data.lmdb_environment import environment
+from cclgan_plugin.data.sources import LmdbSource
 
 
 @pytest.fixture
@@ -48,3 +49,14 @@ def test_a_folder_that_may_not_be_written_to_is_read(database: str) -> None:
     os.remove(os.path.join(database, 'lock.mdb'))
     assert _read(database) == b'value'
     assert not os.path.exists(os.path.join(database, 'lock.mdb'))
+
+
+def test_reading_image_after_image_does_not_look_for_the_database_each_time(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = LmdbSource(database, ['key'])
+    looked: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os.path, 'realpath', lambda path: looked.append(path) or path)
+        assert source.read(0) == b'value'
+    assert not looked
