@@ -37,7 +37,7 @@ def environment(path: str, real: str | None = None) -> lmdb.Environment:
             folder on the way and takes longer than reading.
 
     Raises:
-        DataError: the folder holds no database, or the database is damaged.
+        DataError: the folder holds no database, or the database is damaged or cut short.
     """
     key = os.path.realpath(path) if real is None else real
     with _lock:
@@ -51,8 +51,21 @@ def environment(path: str, real: str | None = None) -> lmdb.Environment:
             opened = lmdb.open(key, readonly=True, lock=False, readahead=False, create=False)
         except lmdb.Error as error:
             raise DataError(f'"{path}" cannot be opened as an LMDB database: {error}') from error
+        _make_sure_that_it_is_whole(opened, key)
         _open[key] = (os.getpid(), opened)
         return opened
+
+
+def _make_sure_that_it_is_whole(opened: lmdb.Environment, path: str) -> None:
+    """Reading behind the end of a file that is mapped into memory would kill the process without a word."""
+    expected = (opened.info()['last_pgno'] + 1) * opened.stat()['psize']
+    found = os.path.getsize(os.path.join(path, 'data.mdb'))
+    if found < expected:
+        opened.close()
+        raise DataError(
+            f'"{path}" is cut short: its data.mdb has {found} bytes, {expected} were expected; copy or build '
+            'it anew'
+        )
 
 
 def close_environment(path: str) -> None:
