@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cclgan_plugin.data.lmdb_build import LmdbBuild
     from cclgan_plugin.data.lmdb_entry import EntrySettings
     from cclgan_plugin.data.lmdb_plan import PlannedImage
 
@@ -66,11 +67,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _build(args: argparse.Namespace, planned: Sequence[PlannedImage], settings: EntrySettings) -> int:
-    from tqdm import tqdm
-
     from cclgan_plugin.data.lmdb_build import LmdbBuild
 
     build = LmdbBuild(args.destination, planned, settings, args.overwrite)
+    try:
+        return _store(args, build, planned, settings)
+    finally:
+        build.close()
+
+
+def _store(
+    args: argparse.Namespace, build: LmdbBuild, planned: Sequence[PlannedImage], settings: EntrySettings
+) -> int:
+    from tqdm import tqdm
+
     if build.started_anew:
         print('An unfinished build with other settings is started anew.')
     if build.resumed:

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from cclgan_plugin.data.image_file import encode_image, write_whole
-    from cclgan_plugin.data.rain_folder import plan, rain_on_folder
+    from cclgan_plugin.data.rain_folder import keep_apart, plan, rain_on_folder
     from cclgan_plugin.data.rain_params import RainParams, rain_type
     from cclgan_plugin.data.rain_preview import rain_preview
     from cclgan_plugin.errors import OptionError
@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     names = plan(args.clean_dir, args.out_dir, args.overwrite)
     if args.masks is not None:
         plan(args.clean_dir, args.masks, args.overwrite, 'MASKS')
+        # Masks among the rainy images would be taken for rainy images.
+        keep_apart(args.masks, args.out_dir, 'MASKS')
     bad = 0
     # disable=None: a bar on a terminal only
     with tqdm(total=len(names), unit='image', disable=None) as bar:

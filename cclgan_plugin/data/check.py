@@ -13,7 +13,7 @@ from cclgan_plugin.data.image_survey import Surveyed, survey
 from cclgan_plugin.data.similar_images import SIMILAR, best_matches
 
 KINDS = {
-    'corrupt': 'cannot be read',
+    'corrupt': 'damaged or no image',
     'small': 'smaller than the crop',
     'duplicate': 'the same pixels twice in one set',
     'leak': 'the same scene where it must not be',
@@ -95,6 +95,9 @@ def _of_single_images(one: CheckedSet, images: Sequence[Surveyed]) -> list[Findi
     for image in images:
         if image.error is not None:
             findings.append(Finding('corrupt', True, (one.name,), (image.name,), image.error))
+        elif image.damaged:
+            message = f'{image.name}: the compressed data are damaged, part of the picture is wrong'
+            findings.append(Finding('corrupt', True, (one.name,), (image.name,), message))
         elif one.crop is not None and min(image.width, image.height) < one.crop:
             message = (
                 f'{image.name}: {image.width}x{image.height}, smaller than the crop of {one.crop}x{one.crop}'

@@ -116,7 +116,7 @@ def _data_of_set(one: CheckedSet, images: Sequence[Surveyed]) -> dict[str, Any]:
         'phase': one.phase,
         'crop': one.crop,
         'images': len(images),
-        'corrupt': len(images) - len(good),
+        'corrupt': sum(image.error is not None or image.damaged for image in images),
         'bytes': sum(image.size for image in good),
         'width': _spread([image.width for image in good]),
         'height': _spread([image.height for image in good]),

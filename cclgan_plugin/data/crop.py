@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -118,9 +119,12 @@ def _planes(image: np.ndarray) -> np.ndarray:
     """A copy ``(3, H, W)`` of an image ``(H, W, 3)``.
 
     OpenCV takes pixels apart four times as fast as NumPy transposes them, but knows no views that run
-    backwards, as mirrored crops do, and the channels of what OpenCV has decoded.
+    backwards, as mirrored crops do, and the channels of what OpenCV has decoded. It needs ten times as
+    long for planes that begin at an odd multiple of 16 bytes, as NumPy's may; PyTorch's begin at one of 64.
     """
-    planes = np.empty((3, *image.shape[:2]), image.dtype)
+    shape = (3, *image.shape[:2])
+    memory = torch.empty(math.prod(shape) * image.itemsize, dtype=torch.uint8)
+    planes = memory.numpy().view(image.dtype).reshape(shape)
     mirrored, swapped = (stride < 0 for stride in image.strides[1:])
     forwards = image[:, :: -1 if mirrored else 1, :: -1 if swapped else 1]
     cv2.split(forwards, list(planes[:: -1 if swapped else 1]))

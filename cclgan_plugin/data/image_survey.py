@@ -12,6 +12,7 @@ from cclgan_plugin.data.decode import decode_image, format_of
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.image_header import read_header
 from cclgan_plugin.data.image_signature import signature
+from cclgan_plugin.data.jpeg import is_sound_jpeg
 from cclgan_plugin.data.ordered_work import in_order
 from cclgan_plugin.data.sources import ImageSource
 
@@ -29,6 +30,7 @@ class Surveyed:
         digest: the same for the same pixels, whatever the format.
         signature: see :func:`~cclgan_plugin.data.image_signature.signature`.
         error: why it cannot be read, or None; then there is nothing but the name.
+        damaged: it is decoded, but its compressed data make no sense: part of the picture is wrong.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Surveyed:
     digest: bytes = b''
     signature: np.ndarray | None = None
     error: str | None = None
+    damaged: bool = False
 
 
 def survey(source: ImageSource, workers: int | None = None) -> Iterator[Surveyed]:
@@ -74,6 +77,7 @@ def survey(source: ImageSource, workers: int | None = None) -> Iterator[Surveyed
             image.shape[0],
             digest.digest(),
             signature(pixels),
+            damaged=format_of(data) == 'JPEG' and not is_sound_jpeg(data),
         )
 
     yield from in_order(look, range(len(source)), workers)

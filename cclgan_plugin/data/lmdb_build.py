@@ -70,6 +70,8 @@ class LmdbBuild:
         check_destination(destination, overwrite)
         self.planned = planned
         self.settings = settings
+        self._overwrite = overwrite
+        self._finished = self._closed = False
         folder, name = os.path.split(destination)
         self._workshop = os.path.join(folder, f'.{name}.building')
         self.database = os.path.join(self._workshop, 'database')
@@ -134,8 +136,9 @@ class LmdbBuild:
         """Gives the complete database its name.
 
         Raises:
-            DataError: it cannot be renamed.
+            DataError: it cannot be renamed, or another process has made a database of this name meanwhile.
         """
+        check_destination(self.destination, self._overwrite)
         replaced = os.path.join(self._workshop, 'replaced')
         try:
             shutil.rmtree(replaced, ignore_errors=True)
@@ -144,15 +147,23 @@ class LmdbBuild:
             os.rename(self.database, self.destination)
         except OSError as error:
             raise DataError(f'DST: "{self.destination}" cannot be written: {error.strerror}') from error
+        self._finished = True
         self.close()
-        shutil.rmtree(self._workshop, ignore_errors=True)
 
     def close(self) -> None:
-        """Lets go of the unfinished build, so that it can be gone on with. May be called twice."""
+        """Lets go of the build. What an unfinished one has stored is kept, to be gone on with.
+
+        May be called twice.
+        """
+        if self._closed:
+            return
+        self._closed = True
         self._journal.close()
+        if self._finished or not self._journal.done:
+            # Before the lock goes: from then on another process may be building in there.
+            shutil.rmtree(self._workshop, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
-            self._lock = None
 
     def _forget_others(self) -> None:
         """Takes out what an earlier build stored of images that have since gone or changed."""

@@ -42,9 +42,15 @@ def lock(path: str, destination: str) -> int | None:
     with contextlib.suppress(ImportError):
         import fcntl
 
-        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        except OSError as error:
+            raise DataError(f'DST: "{path}" cannot be made: {error.strerror}') from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Who finishes takes the file away; then this lock is on nothing that others could see.
+            if not os.path.samestat(os.fstat(handle), os.stat(path)):
+                raise FileNotFoundError(path)
         except OSError as error:
             os.close(handle)
             raise DataError(f'DST: another process is building "{destination}"') from error

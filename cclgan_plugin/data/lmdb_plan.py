@@ -51,14 +51,14 @@ def plan_lmdb(sources: Sequence[str], list_root: str | None = None) -> list[Plan
 def identity(image: PlannedImage) -> str:
     """A digest that changes when the image's key, path, size or time of change does.
 
-    Raises:
-        DataError: the image has gone.
+    One that is not there (any more) has a digest too: whoever reads it will say what is wrong.
     """
     try:
         status = os.stat(image.path)
-    except OSError as error:
-        raise DataError(f'{image.path}: {error.strerror or error}') from error
-    text = f'{image.key}\0{os.path.abspath(image.path)}\0{status.st_size}\0{status.st_mtime_ns}'
+        size, changed = status.st_size, status.st_mtime_ns
+    except OSError:
+        size, changed = -1, -1
+    text = f'{image.key}\0{os.path.abspath(image.path)}\0{size}\0{changed}'
     return hashlib.blake2b(os.fsencode(text), digest_size=16).hexdigest()
 
 

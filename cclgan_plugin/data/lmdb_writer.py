@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 
@@ -75,7 +76,11 @@ class LmdbWriter:
                     # Nothing was stored; a larger map costs address space only.
                     self._environment.set_mapsize(2 * self._environment.info()['map_size'])
         except lmdb.Error as error:
-            raise DataError(f'"{self.path}" cannot be written: {error}') from error
+            # LMDB says "Input/output error" of a full disk too.
+            free = shutil.disk_usage(self.path).free / 1e6
+            raise DataError(
+                f'"{self.path}" cannot be written: {error}; {free:.0f} MB are free on its disk'
+            ) from error
 
     def __enter__(self) -> LmdbWriter:
         return self

@@ -48,19 +48,25 @@ def plan(clean: str, out: str, overwrite: bool, what: str = 'OUT_DIR') -> list[s
             ``overwrite`` is off.
     """
     names = find_images(clean, 'CLEAN_DIR')
-    inside, outside = os.path.realpath(out), os.path.realpath(clean)
-    if inside == outside:
+    if os.path.realpath(out) == os.path.realpath(clean):
         raise DataError(f'{what}: "{out}" is CLEAN_DIR itself; rain would replace the clean photographs')
-    for one, other in ((inside, outside), (outside, inside)):
-        if one.startswith(os.path.join(other, '')):
-            raise DataError(
-                f'{what}: "{out}" and "{clean}" lie one inside the other; choose a folder elsewhere'
-            )
+    keep_apart(out, clean, what)
     if os.path.lexists(out) and not os.path.isdir(out):
         raise DataError(f'{what}: "{out}" is a file, a folder was expected')
     if os.path.isdir(out) and os.listdir(out) and not overwrite:
         raise DataError(f'{what}: "{out}" is not empty; choose another folder, or use --overwrite')
     return names
+
+
+def keep_apart(one: str, other: str, what: str) -> None:
+    """Makes sure that neither folder is, or lies in, the other.
+
+    Raises:
+        DataError: it does; the message begins with ``what``.
+    """
+    places = [os.path.join(os.path.realpath(folder), '') for folder in (one, other)]
+    if places[0].startswith(places[1]) or places[1].startswith(places[0]):
+        raise DataError(f'{what}: "{one}" and "{other}" lie one inside the other; choose a folder elsewhere')
 
 
 def rain_on_folder(

@@ -58,13 +58,17 @@ class FileSource(ImageSource):
 class LmdbSource(ImageSource):
     """The values of an LMDB database as BasicSR makes them."""
 
+    def __init__(self, root: str, names: Sequence[str]) -> None:
+        super().__init__(root, names)
+        self._real = os.path.realpath(root)
+
     def name(self, index: int) -> str:
         return self.names[index]
 
     def read(self, index: int) -> bytes:
         key = self.names[index]
         try:
-            with environment(self.root).begin() as transaction:
+            with environment(self.root, self._real).begin() as transaction:
                 data = transaction.get(key.encode())
         except lmdb.Error as error:
             raise ImageError(f'{self.root}, key "{key}": {error}') from error
@@ -80,7 +84,8 @@ def read_bytes(path: str) -> bytes:
         ImageError: the file is missing or cannot be read.
     """
     try:
-        with open(path, 'rb') as file:
+        # All of it at once: a buffer would be a detour.
+        with open(path, 'rb', buffering=0) as file:
             return file.read()
     except FileNotFoundError as error:
         raise ImageError(f'{path}: there is no such file') from error

@@ -31,6 +31,7 @@ AFTER_IMPORT = (
     'loader_workers',
     'idle_prefetcher',
     'prefetch_errors',
+    'prefetch_streams',
     'eight_bit_batches',
     'unreadable_images',
     'lmdb_environments',

@@ -186,3 +186,13 @@ def test_the_help_does_not_wait_for_torch() -> None:
     done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert 'storm' in done.stdout
+
+
+@pytest.mark.parametrize('masks', ['out', 'out/masks', '.'])
+def test_masks_do_not_get_among_the_rainy_images(
+    clean: Path, tmp_path: Path, run: Callable[..., int], masks: str
+) -> None:
+    (tmp_path / 'set').mkdir()
+    with pytest.raises(DataError, match=r'MASKS: .* lie one inside the other'):
+        run('rain', clean, tmp_path / 'set' / 'out', '--masks', tmp_path / 'set' / masks)
+    assert not (tmp_path / 'set' / 'out').exists()

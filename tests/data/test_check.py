@@ -13,7 +13,7 @@ from tiny_run import write_data, write_options
 
 from cclgan_plugin.cli.main import main
 from cclgan_plugin.data.check import Checked, Finding, check_sets
-from cclgan_plugin.data.check_report import contact_sheet, sentences, table
+from cclgan_plugin.data.check_report import as_data, contact_sheet, sentences, table
 from cclgan_plugin.data.check_sets import sets_of_options, sets_of_places
 from cclgan_plugin.data.rain import render_rain
 from cclgan_plugin.data.rain_params import RainParams
@@ -116,6 +116,20 @@ def test_a_corrupt_file(data: Path, cut: int) -> None:
     path.write_bytes(path.read_bytes()[:-cut])
     finding = _only(_check(data))
     assert (finding.kind, finding.is_error, finding.images) == ('corrupt', True, (str(path),))
+
+
+def test_damage_within_a_jpeg_that_decoders_pass_over(data: Path) -> None:
+    path = data / 'train/clean/2.jpg'
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    encoded = bytearray(cv2.imencode('.jpg', noise)[1].tobytes())
+    path.write_bytes(encoded)
+    assert _check(data).findings == []
+    encoded[3000:3200] = bytes(200)
+    path.write_bytes(encoded)
+    checked = _check(data)
+    finding = _only(checked)
+    assert (finding.kind, finding.is_error, finding.images) == ('corrupt', True, (str(path),))
+    assert as_data(checked)['sets'][1]['corrupt'] == 1
 
 
 def test_small_images_are_a_warning_or_an_error_as_the_options_say(data: Path) -> None:

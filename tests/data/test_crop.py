@@ -86,6 +86,12 @@ def test_tensors_of_views_that_run_backwards(mirrored: bool, swapped: bool, dtyp
     assert np.array_equal(whole, before)
 
 
+def test_planes_begin_where_opencv_is_fast() -> None:
+    # Sizes that NumPy places at odd multiples of 16 bytes too.
+    kept = [to_byte_tensor(np.zeros((size, 4, 3), np.uint8)) for size in range(1, 40)]
+    assert not any(tensor.data_ptr() % 32 for tensor in kept)
+
+
 def test_resizing_ignores_the_aspect_ratio_and_does_not_alias() -> None:
     stripes = np.zeros((64, 40, 3), np.uint8)
     stripes[::2] = 255

@@ -17,6 +17,7 @@ import pytest
 
 from cclgan_plugin.data import lmdb_build
 from cclgan_plugin.data.lmdb_build import LmdbBuild
+from cclgan_plugin.data.lmdb_destination import lock
 from cclgan_plugin.data.lmdb_entry import EntrySettings
 from cclgan_plugin.data.lmdb_journal import Journal
 from cclgan_plugin.data.lmdb_keys import lmdb_keys
@@ -175,6 +176,75 @@ def test_bad_images_are_reported_and_the_others_stored(photos: Path, tmp_path: P
     (message,) = build([photos], tmp_path / 'photos.lmdb')
     assert message.startswith(f'{photos}/c.png: the PNG file is truncated')
     assert len(content(tmp_path / 'photos.lmdb')) == len(ODD_NAMES) - 1
+
+
+def test_a_link_to_nothing_is_a_bad_image_like_others(photos: Path, tmp_path: Path) -> None:
+    (photos / 'nothing.png').symlink_to('nowhere.png')
+    (message,) = build([photos], tmp_path / 'photos.lmdb')
+    assert message == f'{photos}/nothing.png: there is no such file'
+    assert len(content(tmp_path / 'photos.lmdb')) == len(ODD_NAMES)
+
+
+def test_a_build_that_has_stored_nothing_leaves_nothing(tmp_path: Path) -> None:
+    from cclgan_plugin.cli.main import main
+
+    (tmp_path / 'photos').mkdir()
+    (tmp_path / 'photos' / 'empty.png').touch()
+    command = ['data', 'lmdb', str(tmp_path / 'photos'), str(tmp_path / 'photos.lmdb')]
+    assert main(command) == 1
+    assert main([*command, '--skip-corrupt']) == 2
+    assert os.listdir(tmp_path) == ['photos']
+
+
+def test_what_another_process_has_made_meanwhile_is_not_replaced(photos: Path, tmp_path: Path) -> None:
+    destination = tmp_path / 'photos.lmdb'
+    work = LmdbBuild(str(destination), plan_lmdb([str(photos)]), EntrySettings(), overwrite=False)
+    assert all(stored.error is None for stored in work.run())
+    work.write_meta_info()
+    destination.mkdir()
+    (destination / 'data.mdb').write_bytes(b"another's")
+    with pytest.raises(DataError, match='is there already'):
+        work.publish()
+    work.close()
+    assert (destination / 'data.mdb').read_bytes() == b"another's"
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='POSIX locks')
+def test_who_finishes_takes_its_folder_away_before_it_lets_go_of_the_lock(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = LmdbBuild(str(tmp_path / 'a.lmdb'), plan_lmdb([str(photos)]), EntrySettings(), overwrite=False)
+    assert all(stored.error is None for stored in work.run())
+    work.write_meta_info()
+    there: list[bool] = []
+    close = os.close
+
+    def watched(handle: int) -> None:
+        there.append((tmp_path / '.a.lmdb.building').exists())
+        close(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lmdb_build.os, 'close', watched)
+        work.publish()
+    assert there
+    assert not there[-1]
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='POSIX locks')
+def test_a_lock_on_a_file_that_was_taken_away_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    flock = fcntl.flock
+
+    def after_the_other_has_finished(handle: int, kind: int) -> None:
+        (tmp_path / 'lock').unlink()
+        flock(handle, kind)
+
+    monkeypatch.setattr(fcntl, 'flock', after_the_other_has_finished)
+    with pytest.raises(DataError, match=r'another process is building "x\.lmdb"'):
+        lock(str(tmp_path / 'lock'), 'x.lmdb')
 
 
 _SLOW_BUILD = """
@@ -350,6 +420,7 @@ def test_a_disk_that_takes_no_more_is_said_and_the_work_goes_on_later(tmp_path: 
     )
     assert done.returncode == 2
     assert 'cannot be written: ' in done.stderr
+    assert 'MB are free on its disk' in done.stderr
     assert not destination.exists()
     assert main(['data', 'lmdb', str(tmp_path / 'photos'), str(destination), '--verify']) == 0
     assert len(content(destination)) == 30
