@@ -93,7 +93,7 @@ def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> byte
     extension = extension.lower()
     alpha = picture.alpha if extension in _WITH_ALPHA else None
     if picture.grey:
-        pixels = np.rint(pixels @ np.array(LUMA)).astype(pixels.dtype)
+        pixels = _grey(pixels)
     if pixels.dtype == np.uint16 and extension not in ('.png', *_TIFF):
         pixels, alpha = _eight_bits(pixels), None if alpha is None else _eight_bits(alpha)
     try:
@@ -104,6 +104,12 @@ def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> byte
     except (OSError, ValueError, cv2.error, struct.error) as error:
         height, width = pixels.shape[:2]
         raise DataError(f'a picture of {width}x{height} cannot be written as {extension}: {error}') from error
+
+
+def _grey(pixels: np.ndarray) -> np.ndarray:
+    # In strips, because the sum is taken in float64, eight times the size of 8 bits.
+    strips = (np.rint(pixels[i : i + 256] @ np.array(LUMA)) for i in range(0, len(pixels), 256))
+    return np.concatenate([strip.astype(pixels.dtype) for strip in strips])
 
 
 def _exif(image: Image.Image) -> bytes | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from PIL import Image
 
 from cclgan_plugin.data.image_file import write_whole
 from cclgan_plugin.errors import UserError
@@ -92,7 +93,15 @@ class _Work:
         waiting = deque(jobs)
         together: list[tuple[Job, Picture]] = []
         while waiting or self.reading:
-            while waiting and len(self.reading) < self.ahead:
+            alone = False
+            while waiting and len(self.reading) < self.ahead and not alone:
+                alone = self._goes_alone(waiting[0])
+                if alone and self.reading:
+                    break
+                if alone:
+                    yield from self._compute(together)
+                    together = []
+                    yield from self._written(0)
                 job = waiting.popleft()
                 if self.derainer is None or (os.path.exists(job.out) and not overwrite):
                     self.writing.append(self.writers.submit(self._measure, Outcome(job, skipped=True)))
@@ -113,22 +122,31 @@ class _Work:
                     if len(together) == self.batch:
                         yield from self._compute(together)
                         together = []
-            yield from self._written(self.ahead)
-        if together:
-            yield from self._compute(together)
+            yield from self._written(0 if alone else self.ahead)
+        yield from self._compute(together)
         yield from self._written(0)
 
-    def _compute(self, together: list[tuple[Job, Picture]]) -> Iterator[Outcome]:
-        assert self.derainer is not None
-        tensors, backs = zip(*(to_network(picture.pixels) for _, picture in together), strict=True)
+    def _goes_alone(self, job: Job) -> bool:
+        """Whether nothing may be read or written meanwhile: a limit counts what is there when it begins."""
+        if self.derainer is None or self.derainer.memory is None:
+            return False
         try:
-            derained = self.derainer.derain(torch.cat(tensors))
+            with Image.open(job.source) as header:
+                return header.width * header.height >= _LARGE
+        except Exception:  # what is wrong with it will be said when it is read
+            return False
+
+    def _compute(self, together: list[tuple[Job, Picture]]) -> Iterator[Outcome]:
+        if not together:
+            return
+        assert self.derainer is not None
+        try:
+            derained = _derained(self.derainer, [picture.pixels for _, picture in together])
         except UserError as error:
             for job, _ in together:
                 yield Outcome(job, type(error)(f'{job.source}: {error}'))
             return
-        for (job, picture), back, y in zip(together, backs, derained, strict=True):
-            pixels = back(y[None])
+        for (job, picture), pixels in zip(together, derained, strict=True):
             self.writing.append(self.writers.submit(self._write, job, picture, pixels))
 
     def _write(self, job: Job, picture: Picture, pixels: np.ndarray) -> Outcome:
@@ -155,3 +173,11 @@ class _Work:
         """Outcomes of pictures that are written, waiting until at most ``left`` are not."""
         while self.writing and (len(self.writing) > left or self.writing[0].done()):
             yield self.writing.popleft().result()
+
+
+def _derained(derainer: Derainer, pictures: list[np.ndarray]) -> list[np.ndarray]:
+    if len(pictures) == 1:
+        return [derainer.derain_pixels(pictures[0])]
+    tensors, backs = zip(*(to_network(pixels) for pixels in pictures), strict=True)
+    derained = derainer.derain(torch.cat(tensors))
+    return [back(y[None]) for back, y in zip(backs, derained, strict=True)]

@@ -45,6 +45,12 @@ def to_network(picture: Any) -> tuple[Tensor, Back]:
     raise DataError(f'expected an array, a tensor or a PIL image, got {type(picture).__name__}')
 
 
+def scaled(pixels: np.ndarray) -> Tensor:
+    """``(H, W, C)`` as floats ``(C, H, W)``; whole numbers become parts of the range of their type."""
+    x = torch.from_numpy(np.array(np.moveaxis(pixels, 2, 0), np.float32, order='C'))
+    return x if pixels.dtype.kind == 'f' else x.div_(float(np.iinfo(pixels.dtype).max))
+
+
 def quantised(image: np.ndarray, kind: Any) -> np.ndarray:
     """Floats in [0, 1] as whole numbers of the full range of ``kind``; floats in another precision."""
     kind = np.dtype(kind)
@@ -65,9 +71,7 @@ def _from_array(picture: np.ndarray) -> tuple[Tensor, Back]:
         raise DataError(f'an array of shape {picture.shape} has no pixels')
     pixels = picture[..., None] if picture.ndim == 2 else picture
     colours, alpha = (pixels[..., :3], pixels[..., 3:]) if pixels.shape[2] == 4 else (pixels, None)
-    full = 1.0 if picture.dtype.kind == 'f' else float(np.iinfo(picture.dtype).max)
-    scaled = np.ascontiguousarray(np.moveaxis(colours, 2, 0), np.float32)
-    x = torch.from_numpy(scaled if full == 1 else scaled / np.float32(full))[None]
+    x = scaled(colours)[None]
     if picture.dtype.kind == 'f':
         x = _checked(x)
 
