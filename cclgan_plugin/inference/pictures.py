@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -47,7 +47,7 @@ def derain_pictures(
     jobs: Sequence[Job],
     overwrite: bool = False,
     batch: int = 1,
-    compare: str | None = None,
+    compare: Mapping[str, str] | None = None,
     measurer: Measurer | None = None,
 ) -> Iterator[Outcome]:
     """Derain files one after the other; a bad one is reported and does not end the work.
@@ -57,14 +57,15 @@ def derain_pictures(
         jobs: image files.
         overwrite: replace results that are there; else they are skipped.
         batch: pictures of the same size, in a row, that go through the network together.
-        compare: a folder for pictures that show input and result side by side.
+        compare: where to put pictures that show input and result side by side, by the names of the jobs;
+            those of results that were there already are made where they are missing.
         measurer: measures each result, those that were there already too.
 
     Yields:
         One outcome for each job, roughly in their order.
     """
     with ThreadPoolExecutor(2, 'read') as readers, ThreadPoolExecutor(2, 'write') as writers:
-        work = _Work(derainer, batch, compare, measurer, readers, writers)
+        work = _Work(derainer, batch, compare or {}, measurer, readers, writers)
         try:
             yield from work.outcomes(jobs, overwrite)
         finally:
@@ -78,7 +79,7 @@ class _Work:
         self,
         derainer: Derainer | None,
         batch: int,
-        compare: str | None,
+        compare: Mapping[str, str],
         measurer: Measurer | None,
         readers: ThreadPoolExecutor,
         writers: ThreadPoolExecutor,
@@ -103,8 +104,8 @@ class _Work:
                     together = []
                     yield from self._written(0)
                 job = waiting.popleft()
-                if self.derainer is None or (os.path.exists(job.out) and not overwrite):
-                    self.writing.append(self.writers.submit(self._measure, Outcome(job, skipped=True)))
+                if self.derainer is None or (os.path.isfile(job.out) and not overwrite):
+                    self.writing.append(self.writers.submit(self._skip, job))
                 else:
                     self.reading.append((job, self.readers.submit(read_picture, job.source)))
             if self.reading:
@@ -153,13 +154,26 @@ class _Work:
         try:
             data = encode_picture(pixels, picture, os.path.splitext(job.out)[1])
             write_whole(job.out, data)
-            if self.compare:
-                shown = side_by_side(picture.pixels, pixels)
-                write_whole(os.path.join(self.compare, os.path.splitext(job.name)[0] + '.jpg'), shown)
+            if job.name in self.compare:
+                write_whole(self.compare[job.name], side_by_side(picture.pixels, pixels))
         except UserError as error:
             message = str(error)
             return Outcome(job, error if job.out in message else type(error)(f'{job.source}: {message}'))
         return self._measure(Outcome(job))
+
+    def _skip(self, job: Job) -> Outcome:
+        """What is still missing of a result that was there already."""
+        outcome = Outcome(job, skipped=True)
+        place = self.compare.get(job.name)
+        if place is not None and not os.path.exists(place):
+            try:
+                before, after = read_picture(job.source).pixels, read_picture(job.out).pixels
+                write_whole(place, side_by_side(before, after))
+            except UserError as error:
+                message = str(error)
+                named = message if job.source in message else f'{job.source}: {message}'
+                return replace(outcome, error=type(error)(named))
+        return self._measure(outcome)
 
     def _measure(self, outcome: Outcome) -> Outcome:
         if self.measurer is None:

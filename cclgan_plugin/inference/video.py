@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.data.partial import partial_path
 from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import VIDEO_EXTENSIONS
@@ -44,7 +45,7 @@ def derain_video(derainer: Derainer, source: str, out: str, progress: FrameProgr
         DataError: the result cannot be written, or its extension is not that of a video.
     """
     av = _av()
-    temporary = _beside(out)
+    temporary = Path(partial_path(out, keep_extension=True))
     if os.path.splitext(out)[1].lower() not in VIDEO_EXTENSIONS:
         raise DataError(f'{out}: expected the extension of a video: {", ".join(VIDEO_EXTENSIONS)}')
     try:
@@ -194,8 +195,3 @@ def _av() -> Any:
             f'videos need PyAV: pip install "cclgan-plugin[video]" (for {sys.executable})'
         ) from error
     return av
-
-
-def _beside(out: str) -> Path:
-    path = Path(out)
-    return path.with_name(f'.{path.stem}.{os.getpid()}.partial{path.suffix}')
