@@ -17,8 +17,8 @@ class Server(ThreadingHTTPServer):
         misdeeds: what the next requests get, one each; then it behaves. ``cut N``: ends after N bytes;
             ``short N``: announces and sends N bytes only; ``status N``; ``hang``: sends nothing; ``no
             range``: sends the whole where a part was asked for; ``wrong range``: sends another part;
-            ``close``: ends without an answer; ``partial``: calls the whole a part (206); ``more N``: a part with N bytes
-            too many; ``gzip``: compresses although it was asked not to.
+            ``close``: ends without an answer; ``partial``: calls the whole a part (206);
+            ``more N``: a part with N bytes too many; ``gzip``: compresses although it was asked not to.
         pause: seconds between two kibibytes.
         requests: method, path and range of every request.
         whole: how often the last byte was sent.

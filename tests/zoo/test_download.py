@@ -140,9 +140,7 @@ def test_a_damaged_file_is_not_called_missing(zoo, monkeypatch):
     zoo.mkdir()
     (zoo / 'far.safetensors').write_bytes(b'?')
     monkeypatch.setenv('CCLGAN_OFFLINE', '1')
-    with pytest.raises(
-        WeightsError, match='is not the right file, and CCLGAN_OFFLINE is set'
-    ):
+    with pytest.raises(WeightsError, match='is not the right file, and CCLGAN_OFFLINE is set'):
         get()
 
 
