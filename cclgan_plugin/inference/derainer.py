@@ -14,11 +14,10 @@ from cclgan_plugin.errors import OptionError
 from cclgan_plugin.inference.exact import run_in_bands, whole_image_bytes
 from cclgan_plugin.inference.exact.bands import Progress
 from cclgan_plugin.inference.memory import budget, parse_memory
-from cclgan_plugin.inference.pixels import to_network
+from cclgan_plugin.inference.pixels import is_whole, to_network
 
 _Image = TypeVar('_Image', Tensor, np.ndarray)
 
-_WHOLE = (np.uint8, np.uint16)
 _DTYPES = {'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
 
 #: Up to this size an image fits wherever the network does, and nobody needs to look.
@@ -97,7 +96,7 @@ class Derainer:
 
         Args:
             picture: array ``(H, W[, 1 | 3 | 4])`` of uint8, uint16 or float in [0, 1]; tensor
-                ``([N, ]C, H, W)`` of uint8 or float; or PIL image. Any size from 1x1. RGB; alpha passes
+                ``([N, ]C, H, W)`` of the same types; or PIL image. Any size from 1x1. RGB; alpha passes
                 unchanged.
 
         Returns:
@@ -106,7 +105,7 @@ class Derainer:
         Raises:
             DataError: the picture is of another kind.
         """
-        if isinstance(picture, np.ndarray) and picture.dtype in _WHOLE and picture.shape[2:] == (3,):
+        if isinstance(picture, np.ndarray) and is_whole(picture) and picture.shape[2:] == (3,):
             return self.derain_pixels(picture)
         x, back = to_network(picture)
         return back(self.derain(x))
