@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 _EXAMPLES = """examples:
@@ -68,8 +71,26 @@ def run(args: argparse.Namespace) -> int:
     """Derain; 0 = all done, 1 = all but some bad files."""
     import torch
 
-    with torch.no_grad():
+    with torch.no_grad(), _one_line_for_a_bad_file():
         return _derain(args)
+
+
+@contextlib.contextmanager
+def _one_line_for_a_bad_file() -> Iterator[None]:
+    """The line is ours; what image libraries say besides names no file. And no size is too large for us."""
+    from cv2.utils import logging
+    from PIL import Image
+
+    level, most = logging.getLogLevel(), Image.MAX_IMAGE_PIXELS
+    try:
+        logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+        Image.MAX_IMAGE_PIXELS = None
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', module='PIL')
+            yield
+    finally:
+        logging.setLogLevel(level)
+        Image.MAX_IMAGE_PIXELS = most
 
 
 def _derain(args: argparse.Namespace) -> int:

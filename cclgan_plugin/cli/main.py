@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -66,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         stopped the training and it can go on, 130 = interrupted; a command may have others.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _print_any_name()
     try:
         args = _parse(arguments)
         if 'check' in args:
@@ -84,6 +86,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f'{_process()}basicsr: interrupted', file=sys.stderr)
         return 130
+
+
+def _print_any_name() -> None:
+    """A name that the terminal's encoding does not have is no reason for a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == 'strict':
+            stream.reconfigure(errors='backslashreplace')
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

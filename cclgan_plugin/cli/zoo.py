@@ -32,7 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, needs_plugins=False)
     commands = parser.add_subparsers(dest='zoo_command', required=True, metavar='COMMAND')
     for command, meaning in _COMMANDS.items():
         sub = commands.add_parser(command, help=meaning, description=meaning.capitalize() + '.')

@@ -7,10 +7,11 @@ import io
 import cv2
 import numpy as np
 from kornia_rs import io as png
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.jpeg import is_whole_jpeg
+from cclgan_plugin.data.png import png_fault
 
 FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP', 'TIFF')
 
@@ -21,8 +22,19 @@ _REDUCED = (
     (4, cv2.IMREAD_REDUCED_COLOR_4),
     (2, cv2.IMREAD_REDUCED_COLOR_2),
 )
-_TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_PLANES = 258, 262, 284
+_TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_PLANES, _TIFF_SAMPLES = 258, 262, 284, 339
 _TIFF_GREY_OR_RGB = (0, 1, 2)
+
+#: What is no image that is read, by its first bytes.
+_KNOWN = (
+    (b'GIF8', 'a GIF'),
+    (b'%PDF', 'a PDF'),
+    (b'PK\3\4', 'a ZIP archive'),
+    (b'\0\0\0\x0cjP  ', 'a JPEG 2000 image'),
+    (b'\xff\x4f\xff\x51', 'a JPEG 2000 image'),
+    (b'8BPS', 'a Photoshop document'),
+    (b'v/1\1', 'an OpenEXR image'),
+)
 
 
 def decode_image(data: bytes, name: str, at_least: int | None = None) -> np.ndarray:
@@ -80,7 +92,7 @@ def format_of(data: bytes) -> str | None:
 def _what_else(data: bytes) -> str:
     if data.startswith(b'version https://git-lfs'):
         return 'it is a Git LFS pointer, fetch the content with "git lfs pull"'
-    for start, what in ((b'GIF8', 'a GIF'), (b'%PDF', 'a PDF'), (b'PK\3\4', 'a ZIP archive')):
+    for start, what in _KNOWN:
         if data.startswith(start):
             return f'it is {what}'
     if data[4:8] == b'ftyp':
@@ -95,6 +107,9 @@ def _what_else(data: bytes) -> str:
 
 def _suits_opencv(data: bytes, kind: str, name: str) -> bool:
     """Whether OpenCV, which is faster, gives the right pixels."""
+    if kind == 'PNG' and data[24:25] != b'\x10' and png_fault(data):
+        # Its PNG library writes past us to the standard error; 16 bits, though, Pillow would cut to 8.
+        return False
     if kind == 'WEBP':
         # Extended header: before OpenCV 5, animations fail and the EXIF orientation is not applied.
         return not (data[12:16] == b'VP8X' and data[20] & 0b1010)
@@ -164,7 +179,27 @@ def _with_pillow(data: bytes, kind: str, name: str) -> np.ndarray:
                 return np.asarray(image.convert('RGB'))
     except Exception as error:  # Pillow's plugins raise many kinds; all mean that this file is no good
         reason = 'unknown kind of pixels' if type(error).__name__ == 'UnidentifiedImageError' else error
+        if kind == 'TIFF' and (pixels := _tiff_pixels(data)):
+            reason = f'{reason}; it announces {pixels}'
         raise ImageError(
             f'{name}: the {kind} file is truncated, damaged or not of 8 or 16 bits ({reason})'
         ) from error
-    raise ImageError(f'{name}: 8 or 16 bits per channel were expected, this {kind} file has 32 bits')
+    pixels = _tiff_pixels(data) or '32 bits per channel'
+    raise ImageError(f'{name}: 8 or 16 bits per channel were expected, this {kind} file has {pixels}')
+
+
+def _tiff_pixels(data: bytes) -> str | None:
+    """What a TIFF file says about its pixels, in words; None = nothing that could be read."""
+    head = data[: 16 if data[2:4] in (b'+\0', b'\0+') else 8]
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(head)
+        file = io.BytesIO(data)
+        file.seek(tags.next)
+        tags.load(file)
+        bits = tags[_TIFF_BITS]
+        kind = {2: 'signed whole numbers', 3: 'floating-point numbers'}.get(
+            tags.get(_TIFF_SAMPLES, (1,))[0], 'whole numbers'
+        )
+    except Exception:  # Pillow's readers raise many kinds
+        return None
+    return f'{len(bits)} channel(s) of {kind} of {max(bits)} bits'

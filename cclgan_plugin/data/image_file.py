@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from cclgan_plugin.data.partial import partial_path
 from cclgan_plugin.errors import DataError
 
 # Of these, Pillow writes what OpenCV has no settings for.
@@ -53,10 +54,9 @@ def write_whole(path: str, data: bytes) -> None:
     Raises:
         DataError: it cannot be written, e.g. the disk is full.
     """
-    folder, name = os.path.split(os.path.abspath(path))
-    partial = os.path.join(folder, f'.{name}.{os.getpid()}.partial')
+    partial = partial_path(path)
     try:
-        os.makedirs(folder, exist_ok=True)
+        os.makedirs(os.path.dirname(partial), exist_ok=True)
         try:
             with open(partial, 'wb') as file:
                 file.write(data)

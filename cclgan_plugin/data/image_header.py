@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zlib
 from typing import NamedTuple
 
 from PIL import Image
@@ -11,6 +10,7 @@ from PIL import Image
 from cclgan_plugin.data.decode import decode_image, format_of
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.jpeg import is_whole_jpeg
+from cclgan_plugin.data.png import png_fault
 
 #: The usual extension of each format that is read.
 EXTENSIONS = {'PNG': '.png', 'JPEG': '.jpg', 'BMP': '.bmp', 'WEBP': '.webp', 'TIFF': '.tif'}
@@ -45,11 +45,11 @@ def read_header(data: bytes, name: str) -> ImageHeader:
         ImageError: not an image, cut off or damaged.
     """
     kind = format_of(data)
-    if kind == 'PNG':
-        _check_png(data, name)
-    elif kind == 'JPEG' and not is_whole_jpeg(data):
+    if kind == 'PNG' and (fault := png_fault(data)):
+        raise ImageError(f'{name}: the PNG file is {fault}')
+    if kind == 'JPEG' and not is_whole_jpeg(data):
         raise ImageError(f'{name}: the JPEG file is truncated, its end is missing')
-    elif kind == 'WEBP' and len(data) < 8 + int.from_bytes(data[4:8], 'little'):
+    if kind == 'WEBP' and len(data) < 8 + int.from_bytes(data[4:8], 'little'):
         raise ImageError(f'{name}: the WEBP file is truncated')
     if kind in ('PNG', 'JPEG', 'WEBP'):
         try:
@@ -67,20 +67,3 @@ def read_header(data: bytes, name: str) -> ImageHeader:
 
 def _is_lying(image: Image.Image) -> bool:
     return image.getexif().get(_EXIF_ORIENTATION) in _LYING
-
-
-def _check_png(data: bytes, name: str) -> None:
-    """Walks the chunks: length, name, content, CRC-32 of the last two (PNG, section 5.3)."""
-    position = 8
-    while position + 12 <= len(data):
-        length = int.from_bytes(data[position : position + 4], 'big')
-        end = position + 8 + length
-        if end + 4 > len(data):
-            break
-        chunk = memoryview(data)[position + 4 : end]
-        if zlib.crc32(chunk) != int.from_bytes(data[end : end + 4], 'big'):
-            raise ImageError(f'{name}: the PNG file is damaged: a checksum is wrong')
-        if chunk[:4] == b'IEND':
-            return
-        position = end + 4
-    raise ImageError(f'{name}: the PNG file is truncated, its end is missing')

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +14,9 @@ from cclgan_plugin.errors import OptionError
 from cclgan_plugin.inference.exact import run_in_bands, whole_image_bytes
 from cclgan_plugin.inference.exact.bands import Progress
 from cclgan_plugin.inference.memory import budget, parse_memory
-from cclgan_plugin.inference.pixels import to_network
+from cclgan_plugin.inference.pixels import is_whole, to_network
+
+_Image = TypeVar('_Image', Tensor, np.ndarray)
 
 _DTYPES = {'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
 
@@ -93,7 +96,7 @@ class Derainer:
 
         Args:
             picture: array ``(H, W[, 1 | 3 | 4])`` of uint8, uint16 or float in [0, 1]; tensor
-                ``([N, ]C, H, W)`` of uint8 or float; or PIL image. Any size from 1x1. RGB; alpha passes
+                ``([N, ]C, H, W)`` of the same types; or PIL image. Any size from 1x1. RGB; alpha passes
                 unchanged.
 
         Returns:
@@ -102,8 +105,32 @@ class Derainer:
         Raises:
             DataError: the picture is of another kind.
         """
+        if isinstance(picture, np.ndarray) and is_whole(picture) and picture.shape[2:] == (3,):
+            return self.derain_pixels(picture)
         x, back = to_network(picture)
         return back(self.derain(x))
+
+    def derain_pixels(self, pixels: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+        """Derain an array ``(H, W, 3)`` of uint8 or uint16; the same comes back.
+
+        The result is that of a call. Where the picture is processed in bands, it is never there in floats as
+        a whole, which would take eight times its memory.
+
+        Args:
+            pixels: of any height and width from 1.
+            progress: where the picture is processed in bands, is told after each.
+
+        Raises:
+            MemoryLimitError: not even thin bands fit into the memory.
+            DataError: no such array.
+        """
+        height, width = pixels.shape[:2]
+        self.used_bands = pixels.size > 0 and not self._fits(1, 3, height, width)
+        if self.used_bands:
+            return self._in_bands(pixels, progress)
+        x, back = to_network(pixels)
+        with torch.inference_mode():
+            return back(self._in_one_piece(x))
 
     def derain(self, images: Tensor, progress: Progress | None = None) -> Tensor:
         """Derain a batch ``(N, 3, H, W)``, float32 in [0, 1]; the same comes back.
@@ -116,31 +143,28 @@ class Derainer:
             MemoryLimitError: not even thin bands fit into the memory.
         """
         with torch.inference_mode():
-            self.used_bands = not self._fits(images)
+            self.used_bands = not self._fits(*images.shape)
             if not self.used_bands:
                 return self._in_one_piece(images)
-            return torch.cat([self._in_bands(image[None], progress) for image in images])
+            results = [self._in_bands(image[None].cpu(), progress) for image in images]
+            return (torch.cat(results) if len(results) > 1 else results[0]).to(images.device)
 
-    def _fits(self, images: Tensor) -> bool:
-        n, c, h, w = images.shape
+    def _fits(self, n: int, c: int, h: int, w: int) -> bool:
         if self.memory is None and n * h * w <= _SMALL:
             return True
         needed = whole_image_bytes(self.network, (1, c, h, w), self.device, self.dtype)
-        return n * (needed + images[0].nbytes) <= budget(self.memory, self.device)
+        return n * (needed + 4 * c * h * w) <= budget(self.memory, self.device)
 
     def _in_one_piece(self, images: Tensor) -> Tensor:
         x = images.to(self.device)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self._whole(x).float().to(images.device)
 
-    def _in_bands(self, image: Tensor, progress: Progress | None) -> Tensor:
+    def _in_bands(self, image: _Image, progress: Progress | None) -> _Image:
         left = budget(self.memory, self.device)
         if self.device.type == 'cpu':
             left -= image.nbytes  # the result
-        result = run_in_bands(
-            self.network, image.cpu(), max(0, left), self.dtype, self.device, progress=progress
-        )
-        return result.to(image.device)
+        return run_in_bands(self.network, image, max(0, left), self.dtype, self.device, progress=progress)
 
 
 def find_device(name: str | torch.device | None) -> torch.device:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
+from cclgan_plugin.data.partial import remove_left_overs
 from cclgan_plugin.errors import OptionError, UserError
+from cclgan_plugin.inference.comparison import places
 from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import Job, plan
 from cclgan_plugin.inference.measuring import Measurer, means, write_table
@@ -41,7 +44,7 @@ class Done:
         parts = [f'{self.derained} derained']
         parts += [f'{self.skipped} there already'] if self.skipped else []
         parts += [f'{self.bad} left out'] if self.bad else []
-        line = f'{self.out}: {", ".join(parts)}'
+        line = f'{_one_line(self.out)}: {", ".join(parts)}'
         if self.table:
             values = ', '.join(f'{name} {value:.4f}' for name, value in means(self.table).items())
             line += f'\nmean of {len(self.table)}: {values or "no figures"} (metrics.csv)'
@@ -85,13 +88,16 @@ def derain_everything(
     )
     side_by_side = os.path.join(folder, 'compare') if compare == '' else compare
     pictures, videos = [j for j in jobs if not j.is_video], [j for j in jobs if j.is_video]
+    shown = None if side_by_side is None else places(pictures, side_by_side)
+    written = [job.out for job in jobs] + list((shown or {}).values())
+    remove_left_overs({os.path.dirname(os.path.abspath(path)) for path in written})
     # A run that has nothing to do loads nothing.
-    derainer = make_derainer() if any(overwrite or not os.path.exists(job.out) for job in jobs) else None
+    derainer = make_derainer() if any(overwrite or not os.path.isfile(job.out) for job in jobs) else None
     if batch is None:
         batch = 4 if derainer is not None and derainer.device.type == 'cuda' else 1
     # disable=None: a bar on a terminal only
     with tqdm(total=len(jobs), unit='file', disable=None) as bar:
-        outcomes = derain_pictures(derainer, pictures, overwrite, batch, side_by_side, measurer)
+        outcomes = derain_pictures(derainer, pictures, overwrite, batch, shown, measurer)
         for outcome in outcomes:
             bar.update()
             _count(done, outcome)
@@ -105,7 +111,7 @@ def derain_everything(
 
 def _videos(derainer: Derainer | None, jobs: Sequence[Job], overwrite: bool) -> Iterator[Outcome]:
     for job in jobs:
-        if derainer is None or (os.path.exists(job.out) and not overwrite):
+        if derainer is None or (os.path.isfile(job.out) and not overwrite):
             yield Outcome(job, skipped=True)
             continue
         with tqdm(desc=os.path.basename(job.source), unit='frame', disable=None, leave=False) as bar:
@@ -117,7 +123,9 @@ def _videos(derainer: Derainer | None, jobs: Sequence[Job], overwrite: bool) -> 
             try:
                 derain_video(derainer, job.source, job.out, tell)
             except UserError as error:
-                yield Outcome(job, error)
+                message = str(error)
+                named = job.source in message or job.out in message
+                yield Outcome(job, error if named else type(error)(f'{job.source}: {message}'))
                 continue
         yield Outcome(job)
 
@@ -125,10 +133,15 @@ def _videos(derainer: Derainer | None, jobs: Sequence[Job], overwrite: bool) -> 
 def _count(done: Done, outcome: Outcome) -> None:
     if outcome.error is not None:
         done.bad += 1
-        tqdm.write(f'left out: {outcome.error}', file=sys.stderr)
+        tqdm.write(f'left out: {_one_line(str(outcome.error))}', file=sys.stderr)
     elif outcome.skipped:
         done.skipped += 1
     else:
         done.derained += 1
     if outcome.values is not None:
         done.table[outcome.job.name] = outcome.values
+
+
+def _one_line(text: str) -> str:
+    """Names may hold line ends and other characters that terminals obey."""
+    return ''.join(repr(c)[1:-1] if unicodedata.category(c) == 'Cc' else c for c in text)

@@ -147,7 +147,12 @@ def _write_torchscript(net: nn.Module, weights: NetworkWeights, file: Path, half
 
 
 def _load_torchscript(file: Path) -> Callable[[Tensor], Tensor]:
-    return torch.jit.load(str(file))
+    import warnings
+
+    with warnings.catch_warnings():
+        # That the form is an old one; whoever asks for it knows.
+        warnings.simplefilter('ignore', FutureWarning)
+        return torch.jit.load(str(file))
 
 
 def _write_onnx(net: nn.Module, weights: NetworkWeights, file: Path, half: bool) -> None:

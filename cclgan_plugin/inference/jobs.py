@@ -12,10 +12,13 @@ from cclgan_plugin.errors import DataError, did_you_mean
 
 #: Pictures that are not read. In a folder they are jobs like others: named, and not passed over.
 _OTHER_PICTURES = (
-    *('.gif', '.heic', '.heif', '.avif', '.jxl', '.jp2', '.psd', '.exr'),
+    *('.gif', '.apng', '.heic', '.heif', '.avif', '.jxl', '.jp2', '.j2k', '.jpx', '.psd', '.exr', '.hdr'),
+    *('.ppm', '.pgm', '.pbm', '.pnm', '.tga'),
     *('.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.rw2', '.orf'),
 )
 VIDEO_EXTENSIONS = ('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.ts', '.mts')
+
+_FILES = (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS, *_OTHER_PICTURES)
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,20 @@ def plan(inputs: Sequence[str], out: str) -> list[Job]:
         out: a folder, or a file for one single file.
 
     Raises:
-        DataError: an input does not exist or holds nothing, two would become the same file, or an output is
-            an input.
+        DataError: an input does not exist or holds nothing, two would become the same file, an output is an
+            input, or ``out`` is a file of another kind.
     """
+    if not out:
+        raise DataError('-o: an empty name; expected a folder, or a file for a single file')
     found: list[tuple[str, str]] = []
     for given in inputs:
         found += _expand(given, out)
+    # A file may be named twice, also by a folder and a pattern.
+    found = list(dict.fromkeys(found))
     one_file = len(inputs) == 1 and os.path.isfile(inputs[0])
-    if one_file and not os.path.isdir(out) and _extension(out) in (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS):
+    if one_file and not os.path.isdir(out) and _extension(out) in _FILES:
         jobs = [Job(found[0][0], out, os.path.basename(out))]
+        _check_kind(jobs[0])
     else:
         if os.path.lexists(out) and not os.path.isdir(out):
             raise DataError(f'-o: "{out}" is a file, a folder was expected for several pictures')
@@ -105,6 +113,18 @@ def _files(folder: str, extensions: Sequence[str]) -> list[str]:
         for name in names
         if _extension(name) in extensions and not name.startswith('.')
     ]
+
+
+def _check_kind(job: Job) -> None:
+    """A picture becomes a picture of a kind that is written, a video a video."""
+    known = VIDEO_EXTENSIONS if job.is_video else IMAGE_EXTENSIONS
+    same = _extension(job.out) == _extension(job.source)
+    if _extension(job.out) not in known and not (same and not job.is_video):
+        what = 'a video' if job.is_video else 'a picture'
+        raise DataError(
+            f'-o: "{job.out}": {job.source} is {what}, which is not written as {_extension(job.out)}; '
+            f'expected {", ".join(known)}'
+        )
 
 
 def _check_apart(jobs: Sequence[Job]) -> None:

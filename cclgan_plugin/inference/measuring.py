@@ -96,7 +96,7 @@ def write_table(path: str, table: Mapping[str, Mapping[str, float]]) -> None:
     writer.writerow(['picture', *names])
     for picture, row in [*sorted(table.items()), ('mean', means(table))]:
         writer.writerow([picture, *(f'{row[name]:.6g}' if name in row else '' for name in names)])
-    write_whole(path, text.getvalue().encode())
+    write_whole(path, text.getvalue().encode(errors='surrogateescape'))
 
 
 def _bgr255(pixels: np.ndarray) -> np.ndarray:

@@ -10,18 +10,21 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from cclgan_plugin.data.decode import decode_image
+from cclgan_plugin.data.decode import decode_image, format_of
 from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS
+from cclgan_plugin.data.image_header import EXTENSIONS
 from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
+from cclgan_plugin.inference.alpha import ORIENTATION, alpha_of, freed_of, is_associated
 from cclgan_plugin.inference.pixels import LUMA
 
 _JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
 _TIFF = ('.tif', '.tiff')
 _WITH_ALPHA = ('.png', '.webp', *_TIFF)
-_ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 #: Of a TIFF file's tags, those that speak of the picture; the others say how the file is laid out.
 _DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
 
@@ -37,6 +40,7 @@ class Picture:
         icc: colour profile, or None.
         exif: metadata without the orientation, which has been applied; or None.
         dpi: pixels per inch, or None.
+        kind: PNG, JPEG, BMP, WEBP or TIFF.
     """
 
     pixels: np.ndarray
@@ -45,6 +49,7 @@ class Picture:
     icc: bytes | None
     exif: bytes | None
     dpi: tuple[float, float] | None
+    kind: str
 
 
 def read_picture(path: str) -> Picture:
@@ -65,7 +70,9 @@ def read_picture(path: str) -> Picture:
             mode, info = header.mode, dict(header.info)
             transparent = header.has_transparency_data
             exif = _exif(header)
-            alpha = _alpha(data, header, pixels) if transparent else None
+            alpha = alpha_of(data, header, pixels) if transparent else None
+            if alpha is not None and alpha.dtype == np.uint16 and is_associated(header):
+                pixels = freed_of(alpha, pixels)
     except ImageError:
         raise
     except Exception as error:  # Pillow's plugins raise many kinds
@@ -73,7 +80,9 @@ def read_picture(path: str) -> Picture:
     # A profile of four inks says nothing about the red, green and blue that the picture has become.
     icc = None if mode == 'CMYK' else info.get('icc_profile')
     grey = mode in ('1', 'L', 'LA', 'La') or mode.startswith('I;16')
-    return Picture(pixels, alpha, grey, icc or None, exif, info.get('dpi'))
+    kind = format_of(data)
+    assert kind is not None
+    return Picture(pixels, alpha, grey, icc or None, exif, info.get('dpi'), kind)
 
 
 def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> bytes:
@@ -85,15 +94,18 @@ def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> byte
     Args:
         pixels: ``(H, W, 3)``, of the type of ``picture.pixels``.
         picture: what was read.
-        extension: of the file to write, such as ``.png``.
+        extension: of the file to write, such as ``.png``; with none of an image, the format is that of the
+            file that was read.
 
     Raises:
         DataError: the format cannot hold it, e.g. it is too large for WebP or JPEG.
     """
     extension = extension.lower()
+    if extension not in IMAGE_EXTENSIONS:
+        extension = EXTENSIONS[picture.kind]
     alpha = picture.alpha if extension in _WITH_ALPHA else None
     if picture.grey:
-        pixels = np.rint(pixels @ np.array(LUMA)).astype(pixels.dtype)
+        pixels = _grey(pixels)
     if pixels.dtype == np.uint16 and extension not in ('.png', *_TIFF):
         pixels, alpha = _eight_bits(pixels), None if alpha is None else _eight_bits(alpha)
     try:
@@ -106,10 +118,16 @@ def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> byte
         raise DataError(f'a picture of {width}x{height} cannot be written as {extension}: {error}') from error
 
 
+def _grey(pixels: np.ndarray) -> np.ndarray:
+    # In strips, because the sum is taken in float64, eight times the size of 8 bits.
+    strips = (np.rint(pixels[i : i + 256] @ np.array(LUMA)) for i in range(0, len(pixels), 256))
+    return np.concatenate([strip.astype(pixels.dtype) for strip in strips])
+
+
 def _exif(image: Image.Image) -> bytes | None:
     found, kept = image.getexif(), Image.Exif()
     for tag, value in found.items():
-        if tag not in (_ORIENTATION, _EXIF_IFD, _GPS_IFD) and (image.format != 'TIFF' or tag in _DESCRIPTIVE):
+        if tag not in (ORIENTATION, _EXIF_IFD, _GPS_IFD) and (image.format != 'TIFF' or tag in _DESCRIPTIVE):
             kept[tag] = value
     for ifd in (_EXIF_IFD, _GPS_IFD):
         inner = found.get_ifd(ifd)
@@ -117,25 +135,6 @@ def _exif(image: Image.Image) -> bytes | None:
             kept.get_ifd(ifd).update(inner)
             kept[ifd] = kept.get_ifd(ifd)
     return kept.tobytes() if len(kept) else None
-
-
-def _alpha(data: bytes, header: Image.Image, pixels: np.ndarray) -> np.ndarray | None:
-    if pixels.dtype == np.uint8:
-        return np.asarray(ImageOps.exif_transpose(header).convert('RGBA'))[..., 3]
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if found is None or found.ndim != 3 or found.shape[2] != 4:
-        return None
-    # OpenCV does not turn pictures that it reads unchanged.
-    alpha = _turned(found[..., 3], header.getexif().get(_ORIENTATION, 1))
-    return alpha if alpha.shape == pixels.shape[:2] else None
-
-
-def _turned(plane: np.ndarray, orientation: int) -> np.ndarray:
-    """A plane made upright: EXIF's eight orientations."""
-    if orientation in (5, 6, 7, 8):
-        plane = plane.T
-    across, down = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
-    return plane[:: -1 if down else 1, :: -1 if across else 1]
 
 
 def _with_alpha(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:

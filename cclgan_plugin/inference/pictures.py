@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from PIL import Image
 
 from cclgan_plugin.data.image_file import write_whole
 from cclgan_plugin.errors import UserError
@@ -46,7 +47,7 @@ def derain_pictures(
     jobs: Sequence[Job],
     overwrite: bool = False,
     batch: int = 1,
-    compare: str | None = None,
+    compare: Mapping[str, str] | None = None,
     measurer: Measurer | None = None,
 ) -> Iterator[Outcome]:
     """Derain files one after the other; a bad one is reported and does not end the work.
@@ -56,14 +57,15 @@ def derain_pictures(
         jobs: image files.
         overwrite: replace results that are there; else they are skipped.
         batch: pictures of the same size, in a row, that go through the network together.
-        compare: a folder for pictures that show input and result side by side.
+        compare: where to put pictures that show input and result side by side, by the names of the jobs;
+            those of results that were there already are made where they are missing.
         measurer: measures each result, those that were there already too.
 
     Yields:
         One outcome for each job, roughly in their order.
     """
     with ThreadPoolExecutor(2, 'read') as readers, ThreadPoolExecutor(2, 'write') as writers:
-        work = _Work(derainer, batch, compare, measurer, readers, writers)
+        work = _Work(derainer, batch, compare or {}, measurer, readers, writers)
         try:
             yield from work.outcomes(jobs, overwrite)
         finally:
@@ -77,7 +79,7 @@ class _Work:
         self,
         derainer: Derainer | None,
         batch: int,
-        compare: str | None,
+        compare: Mapping[str, str],
         measurer: Measurer | None,
         readers: ThreadPoolExecutor,
         writers: ThreadPoolExecutor,
@@ -92,10 +94,18 @@ class _Work:
         waiting = deque(jobs)
         together: list[tuple[Job, Picture]] = []
         while waiting or self.reading:
-            while waiting and len(self.reading) < self.ahead:
+            alone = False
+            while waiting and len(self.reading) < self.ahead and not alone:
+                alone = self._goes_alone(waiting[0])
+                if alone and self.reading:
+                    break
+                if alone:
+                    yield from self._compute(together)
+                    together = []
+                    yield from self._written(0)
                 job = waiting.popleft()
-                if self.derainer is None or (os.path.exists(job.out) and not overwrite):
-                    self.writing.append(self.writers.submit(self._measure, Outcome(job, skipped=True)))
+                if self.derainer is None or (os.path.isfile(job.out) and not overwrite):
+                    self.writing.append(self.writers.submit(self._skip, job))
                 else:
                     self.reading.append((job, self.readers.submit(read_picture, job.source)))
             if self.reading:
@@ -113,35 +123,57 @@ class _Work:
                     if len(together) == self.batch:
                         yield from self._compute(together)
                         together = []
-            yield from self._written(self.ahead)
-        if together:
-            yield from self._compute(together)
+            yield from self._written(0 if alone else self.ahead)
+        yield from self._compute(together)
         yield from self._written(0)
 
-    def _compute(self, together: list[tuple[Job, Picture]]) -> Iterator[Outcome]:
-        assert self.derainer is not None
-        tensors, backs = zip(*(to_network(picture.pixels) for _, picture in together), strict=True)
+    def _goes_alone(self, job: Job) -> bool:
+        """Whether nothing may be read or written meanwhile: a limit counts what is there when it begins."""
+        if self.derainer is None or self.derainer.memory is None:
+            return False
         try:
-            derained = self.derainer.derain(torch.cat(tensors))
+            with Image.open(job.source) as header:
+                return header.width * header.height >= _LARGE
+        except Exception:  # what is wrong with it will be said when it is read
+            return False
+
+    def _compute(self, together: list[tuple[Job, Picture]]) -> Iterator[Outcome]:
+        if not together:
+            return
+        assert self.derainer is not None
+        try:
+            derained = _derained(self.derainer, [picture.pixels for _, picture in together])
         except UserError as error:
             for job, _ in together:
                 yield Outcome(job, type(error)(f'{job.source}: {error}'))
             return
-        for (job, picture), back, y in zip(together, backs, derained, strict=True):
-            pixels = back(y[None])
+        for (job, picture), pixels in zip(together, derained, strict=True):
             self.writing.append(self.writers.submit(self._write, job, picture, pixels))
 
     def _write(self, job: Job, picture: Picture, pixels: np.ndarray) -> Outcome:
         try:
             data = encode_picture(pixels, picture, os.path.splitext(job.out)[1])
             write_whole(job.out, data)
-            if self.compare:
-                shown = side_by_side(picture.pixels, pixels)
-                write_whole(os.path.join(self.compare, os.path.splitext(job.name)[0] + '.jpg'), shown)
+            if job.name in self.compare:
+                write_whole(self.compare[job.name], side_by_side(picture.pixels, pixels))
         except UserError as error:
             message = str(error)
             return Outcome(job, error if job.out in message else type(error)(f'{job.source}: {message}'))
         return self._measure(Outcome(job))
+
+    def _skip(self, job: Job) -> Outcome:
+        """What is still missing of a result that was there already."""
+        outcome = Outcome(job, skipped=True)
+        place = self.compare.get(job.name)
+        if place is not None and not os.path.exists(place):
+            try:
+                before, after = read_picture(job.source).pixels, read_picture(job.out).pixels
+                write_whole(place, side_by_side(before, after))
+            except UserError as error:
+                message = str(error)
+                named = message if job.source in message else f'{job.source}: {message}'
+                return replace(outcome, error=type(error)(named))
+        return self._measure(outcome)
 
     def _measure(self, outcome: Outcome) -> Outcome:
         if self.measurer is None:
@@ -155,3 +187,11 @@ class _Work:
         """Outcomes of pictures that are written, waiting until at most ``left`` are not."""
         while self.writing and (len(self.writing) > left or self.writing[0].done()):
             yield self.writing.popleft().result()
+
+
+def _derained(derainer: Derainer, pictures: list[np.ndarray]) -> list[np.ndarray]:
+    if len(pictures) == 1:
+        return [derainer.derain_pixels(pictures[0])]
+    tensors, backs = zip(*(to_network(pixels) for pixels in pictures), strict=True)
+    derained = derainer.derain(torch.cat(tensors))
+    return [back(y[None]) for back, y in zip(backs, derained, strict=True)]

@@ -26,8 +26,9 @@ def to_network(picture: Any) -> tuple[Tensor, Back]:
 
             - array ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` or ``(H, W, 4)``, RGB(A); uint8, uint16 (full
               range of the type) or float in [0, 1];
-            - tensor ``(C, H, W)`` or ``(N, C, H, W)`` with C = 1 or 3, uint8 or float in [0, 1], any device;
-            - PIL image of any mode; palettes become RGB.
+            - tensor ``(C, H, W)`` or ``(N, C, H, W)`` with C = 1 or 3, uint8, uint16 or float in [0, 1], any
+              device;
+            - PIL image of any mode; palettes become RGB. Profile, EXIF and resolution stay.
 
     Returns:
         ``(N, 3, H, W)`` float32 in [0, 1], and a function that gives a derained tensor of that shape the
@@ -45,6 +46,17 @@ def to_network(picture: Any) -> tuple[Tensor, Back]:
     raise DataError(f'expected an array, a tensor or a PIL image, got {type(picture).__name__}')
 
 
+def is_whole(picture: np.ndarray) -> bool:
+    """Whether an array has 8 or 16 bits, in any order of bytes."""
+    return picture.dtype.kind == 'u' and picture.dtype.itemsize <= 2
+
+
+def scaled(pixels: np.ndarray) -> Tensor:
+    """``(H, W, C)`` as floats ``(C, H, W)``; whole numbers become parts of the range of their type."""
+    x = torch.from_numpy(np.array(np.moveaxis(pixels, 2, 0), np.float32, order='C'))
+    return x if pixels.dtype.kind == 'f' else x.div_(float(np.iinfo(pixels.dtype).max))
+
+
 def quantised(image: np.ndarray, kind: Any) -> np.ndarray:
     """Floats in [0, 1] as whole numbers of the full range of ``kind``; floats in another precision."""
     kind = np.dtype(kind)
@@ -59,15 +71,13 @@ def _from_array(picture: np.ndarray) -> tuple[Tensor, Back]:
         raise DataError(
             f'an array of shape {picture.shape}; expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)'
         )
-    if picture.dtype not in (np.uint8, np.uint16) and picture.dtype.kind != 'f':
+    if not is_whole(picture) and picture.dtype.kind != 'f':
         raise DataError(f'an array of {picture.dtype}; expected uint8, uint16 or float')
     if picture.size == 0:
         raise DataError(f'an array of shape {picture.shape} has no pixels')
     pixels = picture[..., None] if picture.ndim == 2 else picture
     colours, alpha = (pixels[..., :3], pixels[..., 3:]) if pixels.shape[2] == 4 else (pixels, None)
-    full = 1.0 if picture.dtype.kind == 'f' else float(np.iinfo(picture.dtype).max)
-    scaled = np.ascontiguousarray(np.moveaxis(colours, 2, 0), np.float32)
-    x = torch.from_numpy(scaled if full == 1 else scaled / np.float32(full))[None]
+    x = scaled(colours)[None]
     if picture.dtype.kind == 'f':
         x = _checked(x)
 
@@ -86,17 +96,20 @@ def _from_tensor(picture: Tensor) -> tuple[Tensor, Back]:
         raise DataError(
             f'a tensor of shape {tuple(picture.shape)}; expected (C, H, W) or (N, C, H, W), C = 1 or 3'
         )
-    if picture.dtype != torch.uint8 and not picture.is_floating_point():
-        raise DataError(f'a tensor of {picture.dtype}; expected uint8 or float')
+    full = {torch.uint8: 255, torch.uint16: 65535}.get(picture.dtype)
+    if full is None and not picture.is_floating_point():
+        raise DataError(f'a tensor of {picture.dtype}; expected uint8, uint16 or float')
     if picture.numel() == 0:
         raise DataError(f'a tensor of shape {tuple(picture.shape)} has no pixels')
     x = picture.detach() if picture.ndim == 4 else picture.detach()[None]
-    x = x.float() / 255 if picture.dtype == torch.uint8 else _checked(x.float())
+    x = x.float() / full if full else _checked(x.float())
 
     def back(y: Tensor) -> Tensor:
         y = grey_of(y) if picture.shape[-3] == 1 else y
-        if picture.dtype == torch.uint8:
-            y = (y.clamp(0, 1) * 255).round()
+        if full:
+            y = (y.clamp(0, 1) * full).round()
+        # Tensors of inference mode could take no part in a training.
+        y = y.clone() if y.is_inference() else y
         return y.to(picture.device, picture.dtype).reshape(picture.shape)
 
     return x.expand(-1, 3, -1, -1), back
@@ -109,7 +122,7 @@ def _from_pil(picture: Any) -> tuple[Tensor, Back]:
         raise DataError(f'a PIL image of mode {picture.mode}, whose range is not known; give an array')
     if picture.mode.startswith('I;16'):
         x, back_array = _from_array(np.asarray(picture).astype(np.uint16))
-        return x, lambda y: Image.fromarray(back_array(y))
+        return x, lambda y: _described(Image.fromarray(back_array(y)), picture)
     grey = picture.mode in ('1', 'L', 'LA', 'La')
     transparent = picture.has_transparency_data
     working = ('L' if grey else 'RGB') + ('A' if transparent else '')
@@ -123,9 +136,17 @@ def _from_pil(picture: Any) -> tuple[Tensor, Back]:
         if working == 'LA':
             result.putalpha(Image.fromarray(alpha))
         # Palettes and bilevel images have no room for what a network makes of them.
-        return result.convert(picture.mode) if picture.mode in ('CMYK', 'YCbCr', 'HSV') else result
+        result = result.convert(picture.mode) if picture.mode in ('CMYK', 'YCbCr', 'HSV') else result
+        return _described(result, picture)
 
     return x, back
+
+
+def _described(result: Any, picture: Any) -> Any:
+    # Of the RGB that it becomes, its profile says nothing.
+    kept = ('exif', 'dpi') if picture.mode == 'LAB' else ('exif', 'dpi', 'icc_profile')
+    result.info.update({key: picture.info[key] for key in kept if key in picture.info})
+    return result
 
 
 def grey_of(y: Tensor) -> Tensor:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.data.partial import partial_path
 from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import VIDEO_EXTENSIONS
+from cclgan_plugin.inference.video_look import picture_stream, quarter_turns
 
 #: Called with the number of frames that are done, and of all (0 = not known).
 FrameProgress = Callable[[int, int], None]
+
+#: What a container says about its own making.
+_OF_THE_CONTAINER = ('major_brand', 'minor_version', 'compatible_brands', 'encoder')
 
 #: Encoders for codecs that are written under another name, or not at all.
 _ENCODERS = {'h264': 'libx264', 'hevc': 'libx265', 'vp9': 'libvpx-vp9', 'vp8': 'libvpx', 'av1': 'libsvtav1'}
@@ -26,8 +32,9 @@ _ENCODERS = {'h264': 'libx264', 'hevc': 'libx265', 'vp9': 'libvpx-vp9', 'vp8': '
 def derain_video(derainer: Derainer, source: str, out: str, progress: FrameProgress | None = None) -> int:
     """Derain every frame of a video.
 
-    The picture keeps its size, its frames their times; sound and subtitles are copied without decoding. The
-    codec stays where an encoder for it is there, else it becomes H.264. The file appears when it is whole.
+    The picture keeps its size and is turned upright, its frames keep their times; sound and subtitles are
+    copied without decoding. The codec stays where an encoder for it is there, else it becomes H.264. The file
+    appears when it is whole.
 
     Args:
         derainer: with the network.
@@ -40,16 +47,17 @@ def derain_video(derainer: Derainer, source: str, out: str, progress: FrameProgr
 
     Raises:
         OptionError: PyAV is not installed.
-        ImageError: the file is no video, or is damaged.
+        ImageError: the file is no video, or is cut off or damaged.
         DataError: the result cannot be written, or its extension is not that of a video.
     """
     av = _av()
-    temporary = _beside(out)
+    temporary = Path(partial_path(out, keep_extension=True))
     if os.path.splitext(out)[1].lower() not in VIDEO_EXTENSIONS:
         raise DataError(f'{out}: expected the extension of a video: {", ".join(VIDEO_EXTENSIONS)}')
     try:
         os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
-        count = _transcode(av, derainer, source, str(temporary), progress)
+        turns = quarter_turns(av, source)
+        count = _transcode(av, derainer, source, str(temporary), turns, progress)
         os.replace(temporary, out)
     except av.error.FFmpegError as error:
         if error.errno in (28, 13, 30):
@@ -63,20 +71,23 @@ def derain_video(derainer: Derainer, source: str, out: str, progress: FrameProgr
     return count
 
 
-def _transcode(av: Any, derainer: Derainer, source: str, out: str, progress: FrameProgress | None) -> int:
+def _transcode(
+    av: Any, derainer: Derainer, source: str, out: str, turns: int, progress: FrameProgress | None
+) -> int:
     with av.open(source) as reading:
-        if not reading.streams.video:
-            raise ImageError(f'{source}: there is no picture in this file')
-        video = reading.streams.video[0]
+        video = picture_stream(reading, source)
         video.thread_type = 'AUTO'
         with av.open(
-            out, 'w', options={'movflags': 'faststart'} if out.endswith(('mp4', 'mov', 'm4v')) else {}
+            out, 'w', options={'movflags': 'faststart'} if out.lower().endswith(('mp4', 'mov', 'm4v')) else {}
         ) as writing:
-            target = _video_stream(av, writing, video)
+            target = _video_stream(av, writing, video, turns)
+            _describe(reading, writing, _OF_THE_CONTAINER)
             copied = {
                 stream.index: writing.add_stream_from_template(stream)
                 for stream in (*reading.streams.audio, *reading.streams.subtitles)
             }
+            for index, stream in copied.items():
+                _describe(reading.streams[index], stream, ())
             count = 0
             streams = [video, *(reading.streams[index] for index in copied)]
             for packet in reading.demux(streams):
@@ -86,7 +97,7 @@ def _transcode(av: Any, derainer: Derainer, source: str, out: str, progress: Fra
                         writing.mux(packet)
                     continue
                 for frame in packet.decode():
-                    writing.mux(target.encode(_derained(av, derainer, frame, target)))
+                    writing.mux(target.encode(_derained(av, derainer, frame, target, turns)))
                     count += 1
                     if progress:
                         progress(count, video.frames)
@@ -96,27 +107,45 @@ def _transcode(av: Any, derainer: Derainer, source: str, out: str, progress: Fra
     return count
 
 
-def _video_stream(av: Any, writing: Any, video: Any) -> Any:
+def _describe(source: Any, target: Any, without: Collection[str]) -> None:
+    """Titles, languages, the time of the recording."""
+    target.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in without})
+
+
+def _video_stream(av: Any, writing: Any, video: Any, turns: int) -> Any:
     """A stream like ``video``, of the same codec where there is an encoder for it."""
     codec = _ENCODERS.get(video.codec_context.name, video.codec_context.name)
     if codec not in av.codecs_available or not _can_encode(av, codec):
         codec = 'libx264' if 'libx264' in av.codecs_available else 'mpeg4'
-    target = writing.add_stream(codec, rate=video.average_rate or video.guessed_rate or 25)
-    target.width, target.height = video.codec_context.width, video.codec_context.height
+    rate = video.average_rate or video.guessed_rate or 25
+    target = writing.add_stream(codec, rate=rate)
+    width, height = video.codec_context.width, video.codec_context.height
+    target.width, target.height = (height, width) if turns % 2 else (width, height)
     formats = [f.name for f in av.Codec(codec, 'w').video_formats or ()]
     wanted = video.codec_context.pix_fmt
     target.pix_fmt = wanted if wanted in formats or not formats else formats[0]
     context = target.codec_context
-    context.time_base = video.time_base
-    if video.sample_aspect_ratio:
-        context.sample_aspect_ratio = video.sample_aspect_ratio
+    context.time_base = _time_base(codec, video.time_base, rate)
+    shape = video.sample_aspect_ratio
+    if shape:
+        context.sample_aspect_ratio = 1 / shape if turns % 2 else shape
     for name in ('color_range', 'colorspace', 'color_primaries', 'color_trc'):
         setattr(context, name, getattr(video.codec_context, name))
     if codec in ('libx264', 'libx265'):
         target.options = {'crf': '17', 'preset': 'medium'}
+        if codec == 'libx265':
+            # It tells what it does, past us.
+            target.options |= {'x265-params': 'log-level=error'}
     elif video.codec_context.bit_rate:
         target.bit_rate = video.codec_context.bit_rate
     return target
+
+
+def _time_base(codec: str, wanted: Any, rate: Any) -> Any:
+    """That of the source, unless the codec has none so fine."""
+    if codec in ('mpeg1video', 'mpeg2video'):
+        return 1 / Fraction(rate)
+    return Fraction(1, 45_000) if codec == 'mpeg4' and wanted.denominator > 65_535 else wanted
 
 
 def _can_encode(av: Any, codec: str) -> bool:
@@ -126,11 +155,12 @@ def _can_encode(av: Any, codec: str) -> bool:
         return False
 
 
-def _derained(av: Any, derainer: Derainer, frame: Any, target: Any) -> Any:
+def _derained(av: Any, derainer: Derainer, frame: Any, target: Any, turns: int) -> Any:
     # More than 8 bits stay more than 8 bits.
     deep = any(component.bits > 8 for component in frame.format.components)
     kind = 'rgb48le' if deep else 'rgb24'
-    derained = av.VideoFrame.from_ndarray(derainer(frame.to_ndarray(format=kind)), format=kind)
+    upright = np.ascontiguousarray(np.rot90(frame.to_ndarray(format=kind), turns))
+    derained = av.VideoFrame.from_ndarray(derainer(upright), format=kind)
     derained = derained.reformat(
         format=target.pix_fmt,
         dst_colorspace=frame.colorspace or None,
@@ -194,8 +224,3 @@ def _av() -> Any:
             f'videos need PyAV: pip install "cclgan-plugin[video]" (for {sys.executable})'
         ) from error
     return av
-
-
-def _beside(out: str) -> Path:
-    path = Path(out)
-    return path.with_name(f'.{path.stem}.{os.getpid()}.partial{path.suffix}')

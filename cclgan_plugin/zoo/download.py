@@ -44,6 +44,15 @@ class Patience:
     pause: float = 1
 
 
+#: Errors that the next attempt would only bring again.
+_NO_ADDRESS = (
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.TooManyRedirects,
+)
+
+
 class _Failed(Exception):
     """An address does not give the file; the message says why."""
 
@@ -146,7 +155,7 @@ def _from_address(entry: Entry, address: str, part: Path, patience: Patience) ->
                 try_again=continued,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            failed = _Failed(_reason(error))
+            failed = _Failed(_reason(error), try_again=not isinstance(error, _NO_ADDRESS))
         except _Failed as error:
             failed = error
         if not failed.try_again:
@@ -155,13 +164,15 @@ def _from_address(entry: Entry, address: str, part: Path, patience: Patience) ->
             attempt += 1
         if attempt >= patience.attempts:
             raise failed
+        print(f'{address}: {failed}; trying again.', file=sys.stderr)
         time.sleep(min(30, patience.pause * 2 ** max(0, attempt - 1)))
 
 
 def _receive(entry: Entry, address: str, part: Path, before: int, patience: Patience) -> None:
     from tqdm import tqdm
 
-    # Compressed on the way, a part of the file could not be asked for.
+    # Compressed on the way, a part of the file could not be asked for. Servers that do it all the same are
+    # understood.
     headers = {'Accept-Encoding': 'identity'}
     if before:
         headers['Range'] = f'bytes={before}-'
@@ -169,8 +180,8 @@ def _receive(entry: Entry, address: str, part: Path, before: int, patience: Pati
     with requests.get(address, headers=headers, stream=True, timeout=timeout) as response:
         _check_status(response, part)
         begins = response.headers.get('Content-Range', '').startswith(f'bytes {before}-')
-        continued = response.status_code == 206 and begins
-        if response.status_code == 206 and not continued:
+        continued = before > 0 and response.status_code == 206 and begins
+        if response.status_code == 206 and not begins:
             part.unlink(missing_ok=True)
             raise _Failed('the server continues at another place than it was asked to')
         done = before if continued else 0
@@ -186,7 +197,7 @@ def _receive(entry: Entry, address: str, part: Path, before: int, patience: Pati
         # Unbuffered and as it comes, so that nothing that has arrived is lost by a cut or a kill.
         with open(part, 'r+b' if continued else 'wb', buffering=0) as file, bar:
             file.seek(done)
-            while data := response.raw.read1(1 << 16):
+            while data := response.raw.read1(1 << 16, decode_content=True):
                 done += len(data)
                 if done > entry.size:
                     break  # the size tells already that it is another file
@@ -195,7 +206,8 @@ def _receive(entry: Entry, address: str, part: Path, before: int, patience: Pati
             os.fsync(file.fileno())
         if done > entry.size:
             part.unlink()
-            raise _Failed(f'not the right file: more than {entry.size} bytes', try_again=False)
+            # Put together from two downloads, as above.
+            raise _Failed(f'not the right file: more than {entry.size} bytes', try_again=continued)
         if done < entry.size and not _announced_end(response, done, continued, before):
             raise _Failed(f'the connection ended after {done} of {entry.size} bytes')
 
@@ -203,7 +215,8 @@ def _receive(entry: Entry, address: str, part: Path, before: int, patience: Pati
 def _announced_end(response: requests.Response, done: int, continued: bool, before: int) -> bool:
     """Whether the server meant to send no more: then the file is another one, not a part of the right one."""
     length = response.headers.get('Content-Length', '')
-    return length.isdigit() and int(length) == done - (before if continued else 0)
+    compressed = 'Content-Encoding' in response.headers
+    return length.isdigit() and not compressed and int(length) == done - (before if continued else 0)
 
 
 def _check_status(response: requests.Response, part: Path) -> None:
@@ -228,6 +241,10 @@ def _reason(error: Exception) -> str:
         return 'the proxy cannot be reached'
     if isinstance(error, requests.exceptions.SSLError):
         return f'no secure connection ({error})'
+    if isinstance(error, (requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema)):
+        return 'expected an address that begins with http:// or https://'
+    if isinstance(error, requests.ConnectionError) and error.args:
+        error = error.args[0] if isinstance(error.args[0], urllib3.exceptions.ProtocolError) else error
     if isinstance(error, (requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError)):
         return 'the connection was cut off'
     if isinstance(error, requests.ConnectionError):
@@ -240,8 +257,9 @@ def _by_hand(
 ) -> str:
     tried = ''.join(f'\n  {reason}' for reason in reasons or ())
     source = f' from {addresses[0]}' if addresses else ''
+    here = f'{file} is not the right file' if file.exists() else 'the weights are not on this machine'
     return (
-        f'{entry.name}: the weights are not on this machine, and {why}.{tried}\n'
+        f'{entry.name}: {here}, and {why}.{tried}\n'
         f'Fetch {entry.file} ({entry.size / 1e6:.1f} MB, SHA-256 {entry.sha256}){source} elsewhere and '
         f'put it at {file}'
     )

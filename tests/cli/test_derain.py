@@ -266,3 +266,124 @@ def test_killed_in_the_middle_nothing_is_half_and_the_same_command_goes_on(model
     assert f'{40 - len(done)} derained, {len(done)} there already' in again.stdout
     assert len(list(Path(tmp_path, 'out').glob('[0-9]*.png'))) == 40
     assert {path: path.stat().st_mtime_ns for path in done} == times
+
+
+def test_what_is_wrong_with_a_file_takes_one_line_and_no_library_adds_any(model, tmp_path):
+    save(tmp_path / 'in/good.png')
+    content = bytearray((tmp_path / 'in/good.png').read_bytes())
+    for suffix in ('png', 'webp', 'tif', 'bmp', 'jpg'):
+        Image.fromarray(PHOTO).save(tmp_path / f'in/short.{suffix}')
+        whole = (tmp_path / f'in/short.{suffix}').read_bytes()
+        (tmp_path / f'in/short.{suffix}').write_bytes(whole[: len(whole) // 2])
+        (tmp_path / f'in/head.{suffix}').write_bytes(whole[:20])
+    content[60] ^= 255
+    (tmp_path / 'in/damaged.png').write_bytes(content)
+    (tmp_path / 'in/two\nlines.png').touch()
+    Image.fromarray(PHOTO).save(tmp_path / 'in/exif.png', exif=b'MM\0*garbage')
+    command = [sys.executable, '-m', 'cclgan_plugin', 'derain', 'in', '-o', 'out', '--model', str(model)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert len(lines) == 12
+    assert all(line.startswith('left out: in/') for line in lines), done.stderr
+    assert 'left out: in/two\\nlines.png: the file is empty' in lines
+
+
+def test_names_that_are_no_unicode(model, tmp_path):
+    name = os.fsdecode(b'caf\xe9.png')
+    save(tmp_path / 'in' / name)
+    save(tmp_path / 'truth' / name)
+    environment = {**os.environ, 'PYTHONIOENCODING': 'ascii:strict'}
+    command = [sys.executable, '-m', 'cclgan_plugin', 'derain', 'in', '-o', b'\xfcber']
+    command += ['--metrics', 'truth', '--compare', '--model', str(model)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / os.fsdecode(b'\xfcber')
+    assert b'\ncaf\xe9.png,' in (out / 'metrics.csv').read_bytes()
+    assert (out / 'compare' / os.fsdecode(b'caf\xe9.jpg')).exists()
+
+
+def test_a_name_of_the_full_length(derain, tmp_path):
+    save(tmp_path / 'in' / ('a' * 251 + '.png'))
+    save(tmp_path / 'in' / ('a' * 250 + 'b.png'))
+    assert derain('in', '-o', 'out') == 0
+    assert files(tmp_path / 'out') == files(tmp_path / 'in')
+
+
+def test_a_file_that_is_named_twice_is_done_once(derain, tmp_path, capsys):
+    save(tmp_path / 'in/a.png')
+    assert derain('in/a.png', 'in/a.png', 'in', 'in/*.png', '-o', 'out') == 0
+    assert '1 derained' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('extension', ['.gif', '.heic', '.mp4'])
+def test_a_picture_is_not_written_as_what_it_cannot_be(derain, tmp_path, capsys, extension):
+    save(tmp_path / 'a.png')
+    assert derain('a.png', '-o', f'b{extension}') == 2
+    assert (
+        f'a.png is a picture, which is not written as {extension}; expected .png' in capsys.readouterr().err
+    )
+    assert files(tmp_path) == ['a.png']
+
+
+def test_an_empty_output_is_not_the_current_folder(derain, tmp_path, capsys):
+    save(tmp_path / 'in/a.png')
+    assert derain('in', '-o', '') == 2
+    assert '-o: an empty name' in capsys.readouterr().err
+
+
+def test_compared_pictures_that_differ_in_the_extension_only(derain, tmp_path):
+    for name in ('x/a.png', 'x/a.jpg', 'b.png'):
+        save(tmp_path / 'in' / name)
+    assert derain('in', '-o', 'out', '--compare', 'seen') == 0
+    assert files(tmp_path / 'seen') == ['b.jpg', 'x/a.jpg.jpg', 'x/a.png.jpg']
+
+
+def test_compared_pictures_are_made_up_for_after_an_interruption(derain, tmp_path, capsys):
+    save(tmp_path / 'in/a.png')
+    assert derain('in', '-o', 'out') == 0
+    assert derain('in', '-o', 'out', '--compare') == 0
+    assert '0 derained, 1 there already' in capsys.readouterr().out
+    assert pixels(tmp_path / 'out/compare/a.jpg').shape == (40, 2 * 48 + 6, 3)
+    # What is there is not the result of this input.
+    save(tmp_path / 'out/a.png', PHOTO[:5, :5])
+    (tmp_path / 'out/compare/a.jpg').unlink()
+    assert derain('in', '-o', 'out', '--compare') == 1
+    assert 'in/a.png: --compare: the result has 5x5 pixels, the input 48x40' in capsys.readouterr().err
+
+
+def test_compared_pictures_replace_no_input(derain, tmp_path, capsys):
+    save(tmp_path / 'in/a.png')
+    save(tmp_path / 'in/a.jpg')
+    save(tmp_path / 'in/b.jpg')
+    before = (tmp_path / 'in/b.jpg').read_bytes()
+    assert derain('in', '-o', 'out', '--compare', 'in') == 2
+    assert 'would take the place of an input' in capsys.readouterr().err
+    assert (tmp_path / 'in/b.jpg').read_bytes() == before
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_folder_in_the_place_of_a_result_is_named(derain, tmp_path, capsys):
+    save(tmp_path / 'in/a.png')
+    (tmp_path / 'out/a.png').mkdir(parents=True)
+    assert derain('in', '-o', 'out') == 1
+    assert 'out/a.png: cannot be written: Is a directory' in capsys.readouterr().err
+
+
+def test_what_a_killed_run_left_half_written_is_removed(derain, tmp_path):
+    from cclgan_plugin.data.partial import partial_path
+
+    dead = subprocess.Popen([sys.executable, '-c', ''])
+    dead.wait()
+    save(tmp_path / 'in/a.png')
+    (tmp_path / 'out').mkdir()
+    for path in ('out/b.png', 'out/clip.mp4'):
+        mine = Path(partial_path(str(tmp_path / path), keep_extension=path.endswith('mp4')))
+        mine.touch()  # of a process that lives
+        assert str(os.getpid()) in mine.name
+        mine.with_name(mine.name.replace(str(os.getpid()), str(dead.pid))).touch()
+    (tmp_path / 'out/.hidden').touch()
+    assert derain('in', '-o', 'out') == 0
+    left = files(tmp_path / 'out')
+    assert len(left) == 4
+    assert not [name for name in left if str(dead.pid) in name]

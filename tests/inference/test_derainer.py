@@ -169,3 +169,29 @@ def test_amounts_of_memory(text, size):
 def test_amounts_that_are_none(text):
     with pytest.raises(OptionError, match='expected an amount such as'):
         parse_memory(text)
+
+
+def test_16_bits_in_the_other_order_and_in_tensors(derainer):
+    deep = PHOTO.astype(np.uint16) * 257
+    expected = derainer(deep)
+    other = derainer(deep.astype('>u2'))
+    assert other.dtype == '>u2'
+    np.testing.assert_array_equal(other, expected)
+    tensor = derainer(torch.from_numpy(deep).permute(2, 0, 1))
+    assert tensor.dtype == torch.uint16
+    assert np.abs(tensor.permute(1, 2, 0).numpy().astype(int) - expected).max() <= 1
+
+
+def test_what_comes_back_may_take_part_in_a_training(derainer):
+    weight = torch.ones(1, requires_grad=True)
+    (derainer(torch.rand(3, 20, 20)) * weight).sum().backward()
+    assert weight.grad is not None
+
+
+def test_pil_images_keep_profile_exif_and_resolution(derainer):
+    image = Image.fromarray(PHOTO)
+    about = {'icc_profile': b'profile', 'dpi': (300, 300), 'exif': Image.Exif().tobytes()}
+    image.info.update(about, transparency=(1, 2, 3))
+    result = derainer(image)
+    assert {key: result.info.get(key) for key in about} == about
+    assert 'transparency' not in result.info

@@ -163,3 +163,8 @@ class TestCheckpoints:
                 options=str(tmp_path / 'elsewhere.yml'),
                 network='network_gg',
             )
+
+
+def test_an_old_form_is_written_without_a_warning(weights_file, tmp_path, recwarn):
+    export(str(weights_file), 'torchscript', str(tmp_path / 'a.pt'))
+    assert not [warning for warning in recwarn if 'torch.jit' in str(warning.message)]

@@ -185,3 +185,81 @@ def test_truncated_files_are_named(tmp_path, kind):
     (tmp_path / 'a').write_bytes(buffer.getvalue()[: len(buffer.getvalue()) * 2 // 3])
     with pytest.raises(ImageError, match=f'{tmp_path}/a: '):
         read_picture(str(tmp_path / 'a'))
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_turned_16_bit_tiff_keeps_its_alpha_upright(tmp_path, orientation):
+    pixels = np.dstack([DEEP, ALPHA.astype(np.uint16) * 257])
+    file, eight = tmp_path / 'a.tif', tmp_path / 'b.png'
+    tag = (274, 3, 1, orientation, True)
+    tifffile.imwrite(file, pixels, photometric='rgb', extrasamples=['unassalpha'], extratags=[tag])
+    Image.fromarray(np.dstack([PHOTO, ALPHA])).save(eight, exif=exif(orientation))
+    upright = read_picture(str(eight))
+    found = tifffile.imread(again(file))
+    np.testing.assert_array_equal(found[..., 3] // 257, upright.alpha)
+    np.testing.assert_array_equal(found[..., :3] // 257, upright.pixels)
+
+
+def test_16_bit_colours_that_are_multiplied_by_alpha_are_freed_of_it(tmp_path):
+    alpha = ALPHA.astype(np.uint16) * 257
+    multiplied = np.rint(DEEP * (alpha / 65535)[..., None]).astype(np.uint16)
+    file = tmp_path / 'a.tif'
+    tifffile.imwrite(file, np.dstack([multiplied, alpha]), photometric='rgb', extrasamples=['assocalpha'])
+    found = tifffile.imread(again(file))
+    np.testing.assert_array_equal(found[..., 3], alpha)
+    seen = alpha > 30_000
+    assert np.abs(found[..., :3].astype(int) - DEEP)[seen].max() <= 2
+
+
+def test_16_bit_grey_keeps_its_transparent_value(tmp_path):
+    from cclgan_plugin.inference.picture_file import _chunk
+
+    grey = np.ascontiguousarray(DEEP[..., 0])
+    content = cv2.imencode('.png', grey)[1].tobytes()
+    chunk = _chunk(b'tRNS', int(grey[4, 7]).to_bytes(2, 'big'))
+    (tmp_path / 'a.png').write_bytes(content[:33] + chunk + content[33:])
+    found = cv2.imread(str(again(tmp_path / 'a.png')), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(found[..., 0], grey)
+    np.testing.assert_array_equal(found[..., 3], np.where(grey == grey[4, 7], 0, 65535))
+
+
+@pytest.mark.parametrize('name', ['scan', 'photo.gif', 'photo.heic', 'photo.bak'])
+@pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'WEBP', 'TIFF', 'BMP'])
+def test_without_the_extension_of_an_image_the_format_stays(tmp_path, name, kind):
+    Image.fromarray(PHOTO).save(tmp_path / name, kind)
+    with Image.open(again(tmp_path / name)) as image:
+        assert image.format == kind
+
+
+@pytest.mark.parametrize(
+    ('pixels', 'settings', 'message'),
+    [
+        (PHOTO.astype(np.float32), {}, '3 channel.* floating-point numbers of 32 bits'),
+        (PHOTO[..., 0].astype(np.float16), {}, 'floating-point numbers of 16 bits'),
+        (DEEP[..., 0].astype(np.int16), {}, 'signed whole numbers of 16 bits'),
+        (DEEP[..., 0].astype(np.uint32), {}, '1 channel.* of whole numbers of 32 bits'),
+        (DEEP[..., :2], {'photometric': 'minisblack', 'planarconfig': 'contig'}, '2 channel.* 16 bits'),
+    ],
+    ids=range(5),
+)
+def test_tiff_files_of_other_pixels_are_called_what_they_are(tmp_path, pixels, settings, message):
+    tifffile.imwrite(tmp_path / 'a.tif', pixels, **settings)
+    with pytest.raises(ImageError, match=message):
+        read_picture(str(tmp_path / 'a.tif'))
+
+
+def test_jpeg_2000_is_called_by_its_name(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / 'a.jp2')
+    with pytest.raises(ImageError, match='it is a JPEG 2000 image'):
+        read_picture(str(tmp_path / 'a.jp2'))
+
+
+def test_damaged_png_files_are_not_told_by_libraries_past_us(tmp_path, capfd):
+    for mode in ('RGB', 'RGBA'):
+        Image.fromarray(PHOTO).convert(mode).save(tmp_path / 'a.png')
+        content = bytearray((tmp_path / 'a.png').read_bytes())
+        content[60] ^= 255
+        (tmp_path / 'a.png').write_bytes(content)
+        with pytest.raises(ImageError):
+            read_picture(str(tmp_path / 'a.png'))
+    assert capfd.readouterr().err == ''

@@ -118,3 +118,102 @@ def test_the_command_takes_a_folder_of_both(derainer, tmp_path, weights_file, ca
     assert main(arguments) == 1
     assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == ['a.mp4', 'b.png']
     assert 'bad.mkv: not a readable video' in capsys.readouterr().err
+
+
+def test_a_video_that_was_recorded_lying_becomes_upright(derainer, tmp_path):
+    import struct
+
+    content = bytearray(record(tmp_path / 'a.mp4').read_bytes())
+    # The matrix of the first track (ISO 14496-12): shown turned by 90 degrees, clockwise.
+    as_it_is = struct.pack('>9I', 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    matrix = content.index(as_it_is, content.index(b'tkhd'))
+    content[matrix : matrix + 36] = struct.pack('>9i', 0, 1 << 16, 0, -1 << 16, 0, 0, 48 << 16, 0, 1 << 30)
+    (tmp_path / 'a.mp4').write_bytes(content)
+    assert derain_video(derainer, str(tmp_path / 'a.mp4'), str(tmp_path / 'b.mp4')) == len(TIMES)
+    before, after = pictures(tmp_path / 'a.mp4'), pictures(tmp_path / 'b.mp4')
+    np.testing.assert_allclose([t for t, _ in after], [t for t, _ in before], atol=1e-3)
+    for (_, lying), (_, upright) in zip(before, after, strict=True):
+        assert upright.shape == (64, 48, 3)
+        assert np.abs(derainer(np.rot90(lying, -1).copy()) @ LUMA - upright @ LUMA).mean() < 5
+    with av.open(str(tmp_path / 'b.mp4')) as reading:
+        assert next(reading.decode(video=0)).rotation == 0
+
+
+@pytest.mark.parametrize(
+    ('codec', 'sound', 'container'),
+    [
+        ('mpeg2video', 'mp2', 'ts'),
+        ('mpeg1video', 'mp2', 'mpg'),
+        ('mpeg4', 'mp2', 'ts'),
+        ('mpeg4', 'mp3', 'avi'),
+    ],
+)
+def test_codecs_whose_clocks_are_coarse(derainer, tmp_path, codec, sound, container):
+    source = tmp_path / f'a.{container}'
+    with av.open(str(source), 'w') as out:
+        video = out.add_stream(codec, rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, 'yuv420p'
+        audio = out.add_stream(sound, rate=48000)
+        for i in range(8):
+            frame = av.VideoFrame.from_ndarray(np.roll(PHOTO, 4 * i, 1), format='rgb24')
+            frame.pts, frame.time_base = i, Fraction(1, 25)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        wave = np.zeros((1, 2 * 1152), np.int16)
+        frame = av.AudioFrame.from_ndarray(wave, format='s16', layout='stereo')
+        frame.sample_rate = 48000
+        out.mux(audio.encode(frame))
+        out.mux(audio.encode(None))
+    assert derain_video(derainer, str(source), str(tmp_path / f'b.{container}')) == 8
+    times = [[t for t, _ in pictures(tmp_path / f'{name}.{container}')] for name in 'ab']
+    np.testing.assert_allclose(np.diff(times[1]), np.diff(times[0]), atol=1e-3)
+    assert sound_packets(source)
+    assert [d for _, d in sound_packets(tmp_path / f'b.{container}')] == [d for _, d in sound_packets(source)]
+
+
+@pytest.mark.parametrize('container', ['mp4', 'mkv'])
+def test_a_video_that_was_cut_off_is_not_taken_for_a_shorter_one(derainer, tmp_path, container):
+    long = tmp_path / f'long.{container}'
+    with av.open(str(long), 'w', options={'movflags': 'faststart'} if container == 'mp4' else {}) as out:
+        video = out.add_stream('libx264', rate=5)
+        video.width, video.height, video.pix_fmt = 64, 48, 'yuv420p'
+        for i in range(40):
+            frame = av.VideoFrame.from_ndarray(np.roll(PHOTO, 4 * i, 1), format='rgb24')
+            frame.pts, frame.time_base = i, Fraction(1, 5)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    assert derain_video(derainer, str(long), str(tmp_path / f'whole.{container}')) == 40
+    content = long.read_bytes()
+    (tmp_path / f'cut.{container}').write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(ImageError, match=r'the file is cut off: .* of (40 frames|8\.0 s)'):
+        derain_video(derainer, str(tmp_path / f'cut.{container}'), str(tmp_path / f'b.{container}'))
+    assert not (tmp_path / f'b.{container}').exists()
+
+
+def test_titles_and_languages_stay(derainer, tmp_path):
+    with av.open(str(record(tmp_path / 'a.mp4'))) as reading, av.open(str(tmp_path / 'b.mkv'), 'w') as out:
+        out.metadata['title'] = 'A walk'
+        streams = {s.index: out.add_stream_from_template(s) for s in reading.streams}
+        streams[1].metadata['language'] = 'deu'
+        for packet in reading.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    derain_video(derainer, str(tmp_path / 'b.mkv'), str(tmp_path / 'c.mkv'))
+    with av.open(str(tmp_path / 'c.mkv')) as reading:
+        assert reading.metadata['title'] == 'A walk'
+        assert reading.streams.audio[0].metadata['language'] == 'deu'
+
+
+def test_encoders_keep_their_words_to_themselves(derainer, tmp_path, capfd):
+    with av.open(str(tmp_path / 'a.mp4'), 'w') as out:
+        video = out.add_stream('libx265', rate=25, options={'x265-params': 'log-level=none'})
+        video.width, video.height, video.pix_fmt = 64, 48, 'yuv420p'
+        for i in range(3):
+            frame = av.VideoFrame.from_ndarray(np.roll(PHOTO, 4 * i, 1), format='rgb24')
+            frame.pts, frame.time_base = i, Fraction(1, 25)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    capfd.readouterr()
+    assert derain_video(derainer, str(tmp_path / 'a.mp4'), str(tmp_path / 'b.mp4')) == 3
+    assert capfd.readouterr().err == ''

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ class Server(ThreadingHTTPServer):
     Attributes:
         misdeeds: what the next requests get, one each; then it behaves. ``cut N``: ends after N bytes;
             ``short N``: announces and sends N bytes only; ``status N``; ``hang``: sends nothing; ``no
-            range``: sends the whole where a part was asked for; ``wrong range``: sends another part.
+            range``: sends the whole where a part was asked for; ``wrong range``: sends another part;
+            ``close``: ends without an answer; ``partial``: calls the whole a part (206);
+            ``more N``: a part with N bytes too many; ``gzip``: compresses although it was asked not to.
         pause: seconds between two kibibytes.
         requests: method, path and range of every request.
         whole: how often the last byte was sent.
@@ -50,17 +53,26 @@ class _Handler(BaseHTTPRequestHandler):
         if what == 'hang':
             time.sleep(3)
             return
+        if what == 'close':
+            self.close_connection = True
+            return
         start = int(asked.removeprefix('bytes=').rstrip('-')) if asked and what != 'no' else 0
         if what == 'wrong':
             start = max(0, start - 7)
         body = server.content[start:]
         if what == 'short':
             body = body[: int(number)]
+        if what == 'more':
+            body += bytes(int(number))
+        if what == 'gzip':
+            body = gzip.compress(body)
         if start >= len(server.content):
             self.send_error(416)
             return
-        self.send_response(206 if start else 200)
-        if start:
+        self.send_response(206 if start or what == 'partial' else 200)
+        if what == 'gzip':
+            self.send_header('Content-Encoding', 'gzip')
+        if start or what == 'partial':
             self.send_header(
                 'Content-Range', f'bytes {start}-{len(server.content) - 1}/{len(server.content)}'
             )

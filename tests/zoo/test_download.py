@@ -98,6 +98,52 @@ def test_a_server_that_cannot_continue(zoo, server, misdeed):
     assert only_good(zoo)
 
 
+@pytest.mark.parametrize('misdeed', ['partial', 'gzip'])
+def test_a_server_that_answers_otherwise_than_asked(zoo, server, misdeed):
+    server.misdeeds = [misdeed]
+    get()
+    assert only_good(zoo)
+    assert len(server.requests) == 1
+
+
+def test_a_part_that_is_too_long_is_thrown_away_and_the_whole_fetched(zoo, server):
+    server.misdeeds = ['cut 20000', 'more 100']
+    get()
+    assert only_good(zoo)
+    assert [asked for _, asked in server.requests] == [None, 'bytes=20000-', None]
+
+
+@pytest.mark.parametrize(
+    ('address', 'reason'),
+    [
+        ('zoo.org', 'begins with http:// or https://'),
+        ('ftp://zoo.org', 'begins with http:// or https://'),
+        ('http://[::1', 'Failed to parse'),
+    ],
+)
+def test_what_is_no_address_is_not_tried_again(zoo, monkeypatch, capsys, address, reason):
+    monkeypatch.setenv('CCLGAN_ZOO_URL', address)
+    with pytest.raises(WeightsError, match=reason):
+        get()
+    assert 'trying again' not in capsys.readouterr().err
+
+
+def test_whoever_waits_is_told_why(zoo, server, capsys):
+    server.misdeeds = ['status 503', 'close']
+    get()
+    told = capsys.readouterr().err
+    assert 'HTTP 503 Service Unavailable; trying again.' in told
+    assert 'the connection was cut off; trying again.' in told
+
+
+def test_a_damaged_file_is_not_called_missing(zoo, monkeypatch):
+    zoo.mkdir()
+    (zoo / 'far.safetensors').write_bytes(b'?')
+    monkeypatch.setenv('CCLGAN_OFFLINE', '1')
+    with pytest.raises(WeightsError, match='is not the right file, and CCLGAN_OFFLINE is set'):
+        get()
+
+
 def test_a_wrong_beginning_is_thrown_away_and_the_whole_fetched(zoo, server):
     zoo.mkdir()
     (zoo / 'far.safetensors.part').write_bytes(b'x' * 20_000)

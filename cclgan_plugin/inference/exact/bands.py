@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,13 +22,15 @@ from cclgan_plugin.inference.exact.statistics import (
     reduction,
     scale_and_shift,
 )
-from cclgan_plugin.inference.exact.stores import MemoryStore
+from cclgan_plugin.inference.exact.stores import MemoryStore, PixelStore, Store
 from cclgan_plugin.inference.exact.trace import Operation, TileError, put_in, trace
 
 
 class MemoryLimitError(UserError):
     """An image cannot be processed within the memory that was allowed."""
 
+
+_Image = TypeVar('_Image', Tensor, np.ndarray)
 
 #: Called after each band with the bands done and those of all passes, as far as they are known.
 Progress = Callable[[int, int], None]
@@ -46,7 +49,7 @@ def whole_image_bytes(
 
 def run_in_bands(
     network: nn.Module,
-    image: Tensor,
+    image: _Image,
     budget: int,
     dtype: torch.dtype = torch.float32,
     device: torch.device | None = None,
@@ -54,12 +57,13 @@ def run_in_bands(
     band: int | None = None,
     recompute_only: bool = False,
     progress: Progress | None = None,
-) -> Tensor:
+) -> _Image:
     """``network(image)`` in bands.
 
     Args:
         network: maps ``(1, 3, H, W)`` in [0, 1] to the same.
-        image: ``(1, 3, H, W)`` float32 in main memory.
+        image: ``(1, 3, H, W)`` float32 in main memory, or pixels ``(H, W, 3)`` of uint8 or uint16, of which
+            never more than a band becomes floats.
         budget: bytes to use beside the image and the result: for kept maps and for computing a band.
         dtype: what autocast works in; float32 for none.
         device: of the network; by default the CPU.
@@ -69,21 +73,24 @@ def run_in_bands(
         progress: is told after every band.
 
     Returns:
-        ``(1, 3, H, W)`` float32 in main memory.
+        What came in: ``(1, 3, H, W)`` float32 in main memory, or pixels of the same type.
 
     Raises:
         TileError: the network holds an operation that cannot be done in bands.
         MemoryLimitError: not even the thinnest bands fit into the budget.
     """
+    shape = (1, 3, *image.shape[:2]) if isinstance(image, np.ndarray) else tuple(image.shape)
     # Bands across the longer side have the shorter rows.
-    axis = 2 if image.shape[2] >= image.shape[3] else 3
+    axis = 2 if shape[2] >= shape[3] else 3
     device = device or torch.device('cpu')
-    operations = trace(network, tuple(image.shape), device, dtype)
+    operations = trace(network, shape, device, dtype)
     keeper = Keeper(budget * 2 // 3, axis, folder, recompute_only)
-    run = _Run(operations, image, keeper, device, budget // 3, band, axis, progress)
+    keeper.stores[0], result = _stores(image, axis, operations[-1].shape)
+    run = _Run(operations, keeper, device, budget // 3, band, axis, progress)
     with torch.inference_mode():
         try:
-            return run.all()
+            run.all(result)
+            return result.values
         finally:
             keeper.close()
 
@@ -92,7 +99,6 @@ class _Run:
     def __init__(
         self,
         operations: list[Operation],
-        image: Tensor,
         keeper: Keeper,
         device: torch.device,
         working: int,
@@ -102,7 +108,6 @@ class _Run:
     ) -> None:
         self.operations, self.keeper, self.device = operations, keeper, device
         self.working, self.band, self.axis, self.progress = working, band, axis, progress
-        keeper.stores[0] = MemoryStore(tuple(image.shape), image.dtype, axis, image)
         #: Results that are not spatial, and for each norm what it subtracts and multiplies.
         self.small: dict[int, Any] = {}
         self.consumers = _consumers(operations)
@@ -116,18 +121,16 @@ class _Run:
     def _forks(self, op: Operation) -> bool:
         return op.spatial and len(self.consumers[op.index]) > 1 and op.function is not None
 
-    def all(self) -> Tensor:
+    def all(self, result: Store) -> None:
+        """All passes; the last one fills ``result``."""
         for number, op in enumerate(self.passes):
             if self._gathers(op):
                 self._gather(op, number)
             if self._forks(op):
                 self._keep(op, number)
             self._forget(number + 1)
-        last = self.operations[-1]
-        result = torch.empty(last.shape, dtype=torch.float32)
-        for start, stop, values in self._bands(last, len(self.passes)):
-            result.narrow(self.axis, start, stop - start).copy_(values)
-        return result
+        for start, _, values in self._bands(self.operations[-1], len(self.passes)):
+            result.write(start, values)
 
     def _gather(self, op: Operation, number: int) -> None:
         """A pass for the statistics of the map that ``op`` reads, which is kept if that pays."""
@@ -243,6 +246,17 @@ class _Run:
             inputs = {i: self._small(self.operations[i]) for i in op.inputs}
             self.small[op.index] = op.function(*put_in(op.args, inputs), **put_in(op.kwargs, inputs))
         return self.small[op.index]
+
+
+def _stores(image: Tensor | np.ndarray, axis: int, shape: tuple[int, ...]) -> tuple[Store, Any]:
+    """The image, and an empty one of its kind for the result."""
+    if isinstance(image, np.ndarray):
+        return PixelStore(image, axis), PixelStore(np.empty(image.shape, image.dtype), axis)
+    result = torch.empty(shape, dtype=torch.float32)
+    return (
+        MemoryStore(tuple(image.shape), image.dtype, axis, image),
+        MemoryStore(shape, result.dtype, axis, result),
+    )
 
 
 def _only(results: dict[int, Any]) -> Piece:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cclgan_plugin.errors import DataError
+from cclgan_plugin.inference.pixels import quantised, scaled
 
 
 class Store(Protocol):
@@ -57,6 +58,33 @@ class MemoryStore:
 
     def close(self) -> None:
         del self.values
+
+
+class PixelStore:
+    """A picture of whole numbers; its bands are read as floats in [0, 1], and rounded when they are written.
+
+    Args:
+        values: ``(H, W, 3)``, uint8 or uint16.
+        axis: 2 for bands of rows, 3 for bands of columns.
+    """
+
+    in_memory = 0
+
+    def __init__(self, values: np.ndarray, axis: int) -> None:
+        self.values, self.axis = values, axis
+
+    def write(self, start: int, band: Tensor) -> None:
+        values = np.moveaxis(band[0].float().cpu().numpy(), 0, 2)
+        self._band(start, start + values.shape[self.axis - 2])[:] = quantised(values, self.values.dtype)
+
+    def read(self, start: int, stop: int) -> Tensor:
+        return scaled(self._band(start, stop))[None]
+
+    def close(self) -> None:
+        del self.values
+
+    def _band(self, start: int, stop: int) -> np.ndarray:
+        return self.values[start:stop] if self.axis == 2 else self.values[:, start:stop]
 
 
 class DiskStore:

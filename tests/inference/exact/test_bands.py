@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from cclgan_plugin.inference.exact import run_in_bands
 from cclgan_plugin.inference.exact.bands import MemoryLimitError
 from cclgan_plugin.inference.exact.trace import TileError
+from cclgan_plugin.inference.pixels import scaled
 
 
 def difference(network, image, **settings):
@@ -139,3 +141,21 @@ def test_progress_ends_where_it_said(make_network):
     run_in_bands(make_network(), photo(64, 32), 1 << 30, band=16, progress=lambda *a: seen.append(a))
     assert all(done <= total for done, total in seen)
     assert len({total for _, total in seen}) >= 1
+
+
+@pytest.mark.parametrize('kind', [np.uint8, np.uint16])
+@pytest.mark.parametrize('size', [(61, 38), (30, 57)])
+def test_pixels_are_never_floats_as_a_whole_and_come_out_the_same(make_network, monkeypatch, kind, size):
+    from cclgan_plugin.inference.exact import stores
+    from cclgan_plugin.inference.pixels import to_network
+
+    network, full = make_network(), np.iinfo(kind).max
+    pixels = (photo(*size)[0].permute(1, 2, 0).numpy() * full).astype(kind)
+    x, back = to_network(pixels)
+    expected = back(run_in_bands(network, x, 1 << 30, band=7))
+    bands = []
+    monkeypatch.setattr(stores, 'scaled', lambda band: (bands.append(band.size), scaled(band))[1])
+    result = run_in_bands(network, pixels, 1 << 30, band=7)
+    np.testing.assert_array_equal(result, expected)
+    assert result.dtype == kind
+    assert max(bands) < pixels.size

@@ -1,0 +1,54 @@
+"""The transparency of image files: where it is kept, and whether the colours are multiplied by it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+#: The EXIF tag of eight ways to hold a camera.
+ORIENTATION = 0x0112
+_TIFF_EXTRA_SAMPLES, _ASSOCIATED = 338, 1
+
+
+def alpha_of(data: bytes, header: Image.Image, pixels: np.ndarray) -> np.ndarray | None:
+    """Alpha ``(H, W)``, upright, of the type of ``pixels``; None where it cannot be told.
+
+    Args:
+        data: the file.
+        header: the file as Pillow has opened it.
+        pixels: its colours, upright.
+    """
+    if pixels.dtype == np.uint8:
+        return np.asarray(ImageOps.exif_transpose(header).convert('RGBA'))[..., 3]
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if found is not None and found.ndim == 2:
+        # Grey with one value that is transparent, which OpenCV does not look at.
+        found = np.dstack([found] * 3 + [np.where(found == header.info.get('transparency'), 0, 65535)])
+    if found is None or found.ndim != 3 or found.shape[2] != 4:
+        return None
+    alpha = found[..., 3].astype(np.uint16)
+    if header.format != 'TIFF':
+        # Of pictures that it reads unchanged, OpenCV turns TIFF files only.
+        alpha = _turned(alpha, header.getexif().get(ORIENTATION, 1))
+    return alpha if alpha.shape == pixels.shape[:2] else None
+
+
+def is_associated(header: Image.Image) -> bool:
+    """Whether the colours of a TIFF file are multiplied by alpha; Pillow undoes that, with 8 bits."""
+    extra = getattr(header, 'tag_v2', {}).get(_TIFF_EXTRA_SAMPLES, ())
+    return _ASSOCIATED in (extra if isinstance(extra, tuple) else (extra,))
+
+
+def freed_of(alpha: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """16-bit colours divided by alpha."""
+    colours = pixels.astype(np.float32) * (65535 / np.maximum(alpha, 1).astype(np.float32))[..., None]
+    return np.rint(np.minimum(colours, 65535)).astype(np.uint16)
+
+
+def _turned(plane: np.ndarray, orientation: int) -> np.ndarray:
+    """A plane made upright: EXIF's eight orientations."""
+    if orientation in (5, 6, 7, 8):
+        plane = plane.T
+    across, down = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
+    return plane[:: -1 if down else 1, :: -1 if across else 1]

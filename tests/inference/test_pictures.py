@@ -1,0 +1,55 @@
+"""Reading, computing and writing: at the same time, unless the memory has to be counted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from cclgan_plugin.inference import Derainer, pictures
+from cclgan_plugin.inference.jobs import Job
+
+PHOTO = np.ascontiguousarray(skimage.data.astronaut()[100:140, 200:248])
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    made = []
+    for i in range(5):
+        # The second and the fourth are small.
+        Image.fromarray(PHOTO[: 10 if i % 2 else 40]).save(tmp_path / f'{i}.png')
+        made.append(Job(str(tmp_path / f'{i}.png'), str(tmp_path / f'out/{i}.png'), f'{i}.png'))
+    return made
+
+
+def test_with_a_limit_nothing_is_read_or_written_while_a_large_picture_is_computed(
+    jobs, weights_file, monkeypatch
+):
+    events = []
+
+    def told(what, function):
+        def call(*arguments):
+            events.append(f'{what} begins')
+            result = function(*arguments)
+            events.append(f'{what} ends')
+            return result
+
+        return call
+
+    derainer = Derainer.from_pretrained(weights_file, device='cpu', memory='900G')
+    large = told('large', derainer.derain_pixels)
+    monkeypatch.setattr(pictures, '_LARGE', 1000)
+    monkeypatch.setattr(pictures, 'read_picture', told('read', pictures.read_picture))
+    monkeypatch.setattr(pictures, 'write_whole', told('write', pictures.write_whole))
+    original = derainer.derain_pixels
+    monkeypatch.setattr(derainer, 'derain_pixels', lambda p: (large if len(p) == 40 else original)(p))
+    outcomes = list(pictures.derain_pictures(derainer, jobs))
+    assert [o.error for o in outcomes] == [None] * 5
+    assert events.count('large begins') == 3
+    for i, event in enumerate(events):
+        if event == 'large begins':
+            assert events[i + 1] == 'large ends'
+            before = events[:i]
+            for what in ('read', 'write'):
+                assert before.count(f'{what} begins') == before.count(f'{what} ends')
