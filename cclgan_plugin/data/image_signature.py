@@ -4,7 +4,7 @@ Perceptual hashes compare 64 bits of brightness, and bright areas are alike in m
 compared here is the scene's structure, by correlation, without what is narrow and bright, as streaks are.
 Of the pairs of strangers among 600 photographs of the usual deraining sets (180,000) two reached 0.79 and
 nearly none 0.7. A scene and its rainy version have 0.93 or more under this package's rain, and in the median
-0.96 under its downpour, 0.92 under its storm and in Rain100H (0.85 or more: 95, 87 and 75 per cent). Thumbnails
+0.96 under its downpour, 0.92 under its storm and in Rain100H (0.85 or more: 95, 87, 75 percent). Thumbnails
 of plain brightness have strangers at 0.89 and the same scenes from 0.88 on.
 """
 
