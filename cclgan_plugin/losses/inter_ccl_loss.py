@@ -69,7 +69,8 @@ class InterCCLLoss(nn.Module):
     ) -> dict[str, Tensor]:
         """Reduce maps ``(N, C, h, w)`` to vectors ``(N, P, C)``: at ``locations``, or pooled (P = 1)."""
         if self.pooling == 'mean':
-            return {level: features[level].mean((2, 3)).unsqueeze(1) for level in self.layers}
+            # Half precision would round the averages of whole images, whose differences are small.
+            return {level: _mean_vector(features[level]).unsqueeze(1) for level in self.layers}
         if locations is None:
             raise ValueError('InterCCLLoss: pooling "sample" needs locations')
         return sample_levels(features, {level: locations[level] for level in self.layers})
@@ -127,3 +128,8 @@ class InterCCLLoss(nn.Module):
             matrix = torch.randn(channels, PROJECTION_DIM, generator=generator, dtype=torch.float64)
             self._projections[key] = matrix / channels**0.5
         return self._projections[key]
+
+
+def _mean_vector(x: Tensor) -> Tensor:
+    """The average ``(N, C)`` of a map, in float32 or wider, without a copy of the map."""
+    return x.mean((2, 3), dtype=torch.promote_types(x.dtype, torch.float32))

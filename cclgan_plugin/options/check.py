@@ -12,13 +12,18 @@ from cclgan_plugin.options.rules import RULES
 from cclgan_plugin.options.rules_contrastive import CONTRASTIVE_RULES, with_heads
 from cclgan_plugin.options.rules_networks import NETWORK_RULES
 from cclgan_plugin.options.rules_run import RUN_RULES
-from cclgan_plugin.options.schema import CCLGANOptions, ContrastiveOptions, OtherOptions
+from cclgan_plugin.options.schema import CCLGANOptions, ContrastiveOptions, OtherOptions, PairedOptions
 from cclgan_plugin.options.schema.groups import LoggerOptions
 from cclgan_plugin.options.spelling import near_misspelling
 from cclgan_plugin.options.walk import Walk
 
 OURS = 'CCLGANModel'
 CONTRASTIVE = 'ContrastiveModel'
+#: The schemas of our models that are built on BasicSR's.
+_BUILT_ON_OTHERS: dict[str, type[OtherOptions]] = {
+    CONTRASTIVE: ContrastiveOptions,
+    'PairedModel': PairedOptions,
+}
 
 
 def check_options(loaded: LoadedOptions, is_train: bool = True) -> dict[str, Any]:
@@ -46,7 +51,7 @@ def check_options(loaded: LoadedOptions, is_train: bool = True) -> dict[str, Any
     ours = model_type == OURS
     contrastive = model_type == CONTRASTIVE
     walk = Walk(_whose(loaded.values), strict=ours)
-    other = ContrastiveOptions if contrastive else OtherOptions
+    other = _BUILT_ON_OTHERS.get(model_type, OtherOptions)
     options = walk.map(CCLGANOptions if ours else other, loaded.values, (), fill=ours)
     if not ours:
         _check_further_blocks(walk, loaded.values, options, other)

@@ -20,7 +20,8 @@ from pydantic.fields import FieldInfo
 from cclgan_plugin.errors import run_as_command
 from cclgan_plugin.marked_page import between_marks
 from cclgan_plugin.options.editor_schema import editor_schema
-from cclgan_plugin.options.schema import BLOCKS, CLOSED, BlockOf, CCLGANOptions, Options
+from cclgan_plugin.options.schema import BLOCKS, BlockOf, CCLGANOptions, Options
+from cclgan_plugin.options.schema.contrastive import CONTRASTIVE_MAPS
 from cclgan_plugin.options.schema.datasets import IOBackendOptions
 from cclgan_plugin.options.schema.groups import (
     CCLGANLoggerOptions,
@@ -30,6 +31,7 @@ from cclgan_plugin.options.schema.groups import (
     ValOptions,
     WandbOptions,
 )
+from cclgan_plugin.options.schema.paired import PairedTrainOptions
 from cclgan_plugin.options.walk import model_in
 
 BEGIN = '<!-- options table: begin (made by python -m cclgan_plugin.options.describe) -->'
@@ -59,8 +61,9 @@ def options_table() -> str:
     titles = ('', '.intra_ccl', '.inter_ccl', '.lcl')
     parts += [
         _section(f'`train.contrastive_opt{title}` (ContrastiveModel)', model)
-        for title, model in zip(titles, CLOSED, strict=True)
+        for title, model in zip(titles, CONTRASTIVE_MAPS, strict=True)
     ]
+    parts.append(_section('`train` (PairedModel)', PairedTrainOptions))
     return '\n\n'.join(parts) + '\n'
 
 

@@ -14,6 +14,7 @@ from cclgan_plugin.options.schema import (
     ContrastiveOptions,
     Kind,
     OtherOptions,
+    PairedOptions,
 )
 
 _TEXT: dict[str, Any] = {'type': 'string'}
@@ -26,7 +27,8 @@ def editor_schema() -> dict[str, Any]:
     for the check at the start of a run to say. Without ``model_type``, CCLGANModel is taken.
     """
     definitions: dict[str, Any] = {}
-    models: list[type[BaseModel]] = [CCLGANOptions, ContrastiveOptions, OtherOptions, *BLOCKS.values()]
+    roots: list[type[BaseModel]] = [CCLGANOptions, ContrastiveOptions, PairedOptions, OtherOptions]
+    models = [*roots, *BLOCKS.values()]
     for model in models:
         _define(model, definitions)
     for kind in sorted({kind for kind, _ in BLOCKS}):
@@ -36,14 +38,15 @@ def editor_schema() -> dict[str, Any]:
     lcl = definitions['ContrastiveLCLOptions']['properties']
     lcl['encoder'] = {'anyOf': [own, *lcl['encoder'].pop('anyOf')], **lcl['encoder']}
     # Other models may read more than is known here.
-    for name in ('OtherOptions', 'OtherTrainOptions', 'ContrastiveOptions', 'ContrastiveTrainOptions'):
+    open_trains = ('OtherTrainOptions', 'ContrastiveTrainOptions')
+    for name in ('OtherOptions', 'ContrastiveOptions', 'PairedOptions', *open_trains):
         definitions[name]['additionalProperties'] = True
     for key in ('datasets', 'path', 'val', 'logger', 'dist_params'):
-        for root in ('OtherOptions', 'ContrastiveOptions'):
+        for root in ('OtherOptions', 'ContrastiveOptions', 'PairedOptions'):
             definitions[root]['properties'][key] = {'type': ['object', 'null']}
-    for root in ('CCLGANOptions', 'ContrastiveOptions', 'OtherOptions'):
+    for model in roots:
         files = {'anyOf': [_TEXT, {'type': 'array', 'items': _TEXT}]}
-        definitions[root]['properties'][BASE_KEY] = files | {'description': 'file(s) to start from'}
+        definitions[model.__name__]['properties'][BASE_KEY] = files | {'description': 'file(s) to start from'}
     return {
         '$schema': 'https://json-schema.org/draft/2020-12/schema',
         'title': 'Options of CCLGAN and of other BasicSR models',
@@ -53,7 +56,11 @@ def editor_schema() -> dict[str, Any]:
         'else': {
             'if': {'properties': {'model_type': {'const': 'ContrastiveModel'}}, 'required': ['model_type']},
             'then': {'$ref': '#/$defs/ContrastiveOptions'},
-            'else': {'$ref': '#/$defs/OtherOptions'},
+            'else': {
+                'if': {'properties': {'model_type': {'const': 'PairedModel'}}, 'required': ['model_type']},
+                'then': {'$ref': '#/$defs/PairedOptions'},
+                'else': {'$ref': '#/$defs/OtherOptions'},
+            },
         },
         '$defs': dict(sorted(definitions.items())),
     }

@@ -60,9 +60,10 @@ def _check_batch(images: int, dataset: dict[str, Any]) -> None:
     share = images * dataset['dataset_enlarge_ratio'] // get_dist_info()[1]
     if share < dataset['batch_size_per_gpu'] and dataset['small_set'] == 'error':
         raise OptionError(
-            f'batch_size_per_gpu is {dataset["batch_size_per_gpu"]}; the larger side has {images} images, '
-            f'{share} for each process and epoch. Lower batch_size_per_gpu, raise dataset_enlarge_ratio, or '
-            'set small_set: repeat.'
+            # By now the options hold the product: what the loader deals out at a time.
+            f'a step takes {dataset["batch_size_per_gpu"]} images of each side (batch_size_per_gpu, times '
+            f'train.grad_accum); the larger side has {images}, {share} for each process and epoch. '
+            'Lower batch_size_per_gpu, raise dataset_enlarge_ratio, or set small_set: repeat.'
         )
 
 

@@ -43,6 +43,30 @@ def largest_gradient(parameters: Iterable[nn.Parameter]) -> Tensor:
     return torch.stack(list(norms)).max()
 
 
+class _Reading:
+    """Numbers on their way from a device to the host.
+
+    A copy asked for later would wait in the device's queue behind all that was put there since, and the host
+    with it. This one is asked for at once, and waited for by itself.
+
+    Args:
+        values: on any device.
+    """
+
+    def __init__(self, values: Tensor) -> None:
+        on_gpu = values.device.type == 'cuda'
+        self._host = torch.empty(values.shape, dtype=values.dtype, pin_memory=on_gpu)
+        self._host.copy_(values.detach(), non_blocking=True)
+        self._arrived = torch.cuda.current_stream(values.device).record_event() if on_gpu else None
+
+    def values(self) -> list[float]:
+        """The numbers, once they have arrived."""
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        found: list[float] = self._host.tolist()
+        return found
+
+
 class FiniteGuard:
     """Checks the losses and gradients of every step, and counts the iterations that had to be skipped.
 
@@ -68,7 +92,7 @@ class FiniteGuard:
         self.skipped = 0
         self.last: NonFiniteLoss | None = None
         self.found: Tensor | None = None
-        self._pending: deque[tuple[int, list[str], Tensor]] = deque()
+        self._pending: deque[tuple[int, list[str], _Reading]] = deque()
 
     def begin(self) -> None:
         """A new iteration begins; nothing is wrong with it yet."""
@@ -92,7 +116,7 @@ class FiniteGuard:
         Returns:
             Whether to call their ``step``; if deferred always: they then decide for themselves.
         """
-        self._pending.append((iteration, list(names), values))
+        self._pending.append((iteration, list(names), _Reading(values)))
         if self.deferred:
             found = (~torch.isfinite(values)).any()
             self.found = found if self.found is None else self.found | found
@@ -116,8 +140,8 @@ class FiniteGuard:
         return self.skipped > self.limit and self.last is not None
 
     def _look(self) -> None:
-        iteration, names, values = self._pending.popleft()
-        for name, value in zip(names, values.tolist(), strict=True):
+        iteration, names, reading = self._pending.popleft()
+        for name, value in zip(names, reading.values(), strict=True):
             if not -float('inf') < value < float('inf'):
                 if self.last is None or self.last.iteration != iteration:
                     self.skipped += 1

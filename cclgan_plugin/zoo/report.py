@@ -24,11 +24,10 @@ def list_models(names: list[str]) -> Report:
 def show_models(names: list[str]) -> Report:
     """Everything about one model."""
     entry = find_entry(names[0])
-    lines = [
-        f'{name}: {value}'
-        for name, value in entry.model_dump(exclude={'metrics', 'urls', 'package', 'file'}).items()
-        if value is not None
-    ]
+    apart = {'trained_by', 'metrics', 'urls', 'package', 'file'}
+    lines = [f'{k}: {v}' for k, v in entry.model_dump(exclude=apart).items() if v is not None]
+    # Line by line, to be copied into a shell.
+    lines += [f'trained_by: {command}' for command in entry.trained_by]
     lines += [f'address: {address}' for address in addresses_of(entry)]
     for metrics in entry.metrics:
         values = ', '.join(f'{name} {value:g}' for name, value in metrics.values.items())

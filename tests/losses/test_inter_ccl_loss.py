@@ -127,3 +127,15 @@ def test_is_registered_with_basicsr_and_mmengine():
 def test_wrong_options_are_named(options, message):
     with pytest.raises(OptionError, match=message):
         InterCCLLoss(**options)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_averages_of_half_precision_maps_are_not_rounded(dtype: torch.dtype) -> None:
+    """A map's average is far finer than its entries; the distance of two averages needs that."""
+    features = {'image': (torch.rand(2, 3, 40, 40) + 1).to(dtype)}
+    (pooled,) = InterCCLLoss(layers=['image'], pooling='mean').vectors(features, None).values()
+    expected = features['image'].double().mean((2, 3)).unsqueeze(1)
+    assert pooled.dtype == torch.float32
+    assert (pooled - expected).abs().max() < 1e-5
+    wide = {'image': torch.rand(1, 3, 8, 8, dtype=torch.float64)}
+    assert InterCCLLoss(layers=['image'], pooling='mean').vectors(wide, None)['image'].dtype == torch.float64

@@ -171,3 +171,25 @@ find_unused_parameters: true
     assert options['val']['val_freq'] == 5000
     assert options['val']['metrics']['psnr']['num_thread'] == 8
     assert options['datasets']['val_2']['cache_data'] is False
+
+
+@pytest.mark.parametrize(
+    ('forced', 'message'),
+    [
+        ('train:ampp=bf16', 'train.ampp: unknown key "ampp". Did you mean "amp"?'),
+        ('train:channel_last=true', 'Did you mean "channels_last"?'),
+        ('train:amp=bf61', 'train.amp: expected one of off, bf16, got "bf61". Did you mean "bf16"?'),
+        ('train:amp=fp16', 'train.amp: expected one of off, bf16, got "fp16"'),
+        ('train:channels_last=yse', 'train.channels_last: expected true or false, got "yse"'),
+        ('train:grad_accum=2', 'train.grad_accum: unknown key'),
+        ('train:compile=true', 'train.compile: unknown key'),
+        ('train:gan_opt={type: GANLoss, gan_type: hinge}', 'train.gan_opt: unknown key'),
+    ],
+)
+def test_paired_model_refuses_what_it_would_leave_unread(
+    sr: Path, check: Any, forced: str, message: str
+) -> None:
+    """A misspelt mode would otherwise train in float32 without a word."""
+    assert check(sr, 'model_type=PairedModel', 'train:amp=off')['train']['amp'] == 'off'
+    assert check(sr, 'model_type=PairedModel', 'train:amp=bf16')['train']['amp'] == 'bf16'
+    assert message in failing(check, sr, 'model_type=PairedModel', forced)

@@ -330,4 +330,6 @@ def test_fewer_images_than_one_batch(run: Options) -> None:
     message = refused(run('datasets:train:batch_size_per_gpu=1000'), OptionError)
     assert 'Lower batch_size_per_gpu, raise dataset_enlarge_ratio, or set small_set: repeat' in message
     preflight(run('datasets:train:batch_size_per_gpu=1000', 'datasets:train:small_set=repeat'))
+    message = refused(run('datasets:train:batch_size_per_gpu=2', 'train:grad_accum=2'), OptionError)
+    assert 'a step takes 4 images of each side (batch_size_per_gpu, times train.grad_accum)' in message
     preflight(run('datasets:train:batch_size_per_gpu=1000', 'datasets:train:dataset_enlarge_ratio=1000'))

@@ -47,3 +47,26 @@ def test_iterations_are_counted_once_and_up_to_the_limit():
         guard.check(['l_g_gan'], bad, iteration, [])
         assert guard.exhausted is exhausted
     assert guard.skipped == 3
+
+
+def test_a_deferred_check_looks_at_what_the_values_were():
+    """It asks for them at once, so that it need not wait for what the device is given afterwards."""
+    guard = FiniteGuard(limit=1, deferred=True)
+    values = torch.tensor([float('nan')])
+    assert guard.check(['l_d'], values, 3, [])
+    values.fill_(1.0)
+    guard.flush()
+    assert (guard.skipped, guard.last.iteration) == (1, 3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')
+def test_a_deferred_check_never_makes_the_host_wait_for_the_whole_queue():
+    guard = FiniteGuard(deferred=True)
+    values = torch.ones(3, device='cuda')
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        for iteration in range(20):
+            guard.check(['l_d', 'l_g_gan', 'l_idt'], values, iteration, [])
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    assert guard.skipped == 0

@@ -120,6 +120,14 @@ def test_a_broken_index_is_one_clear_error(tmp_path, text):
         load_index(tmp_path / 'index.yml')
 
 
+def test_the_commands_of_a_training_can_be_copied(capsys):
+    assert main(['zoo', 'show', 'derain-small']) == 0
+    shown = capsys.readouterr().out.splitlines()
+    (entry,) = (e for e in load_index(ZOO / 'models.yml').models if e.name == 'derain-small')
+    assert entry.trained_by
+    assert all(f'trained_by: {command}' in shown for command in entry.trained_by)
+
+
 def test_the_command(zoo, capsys, server):
     assert main(['zoo', 'list']) == 0
     assert 'far  ' in capsys.readouterr().out

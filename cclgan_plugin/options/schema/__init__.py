@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from cclgan_plugin.options.schema import datasets, encoders, losses, metrics, networks, optimisation
 from cclgan_plugin.options.schema.common import BlockOf, Kind, Options
-from cclgan_plugin.options.schema.contrastive import CLOSED, ContrastiveOptions
+from cclgan_plugin.options.schema.contrastive import CONTRASTIVE_MAPS, ContrastiveOptions
+from cclgan_plugin.options.schema.paired import PairedOptions, PairedTrainOptions
 from cclgan_plugin.options.schema.root import CCLGANOptions, OtherOptions
 
 #: The schema of every ``type:`` that has one, by kind and name. Others are checked against their signature.
@@ -38,6 +39,9 @@ BLOCKS: dict[tuple[Kind, str], type[Options]] = {
     ('metric', 'calculate_niqe'): metrics.NIQEOptions,
 }
 
+#: Maps whose keys are all known, though the model around them may read any.
+CLOSED: tuple[type[Options], ...] = (*CONTRASTIVE_MAPS, PairedTrainOptions)
+
 __all__ = [
     'BLOCKS',
     'CLOSED',
@@ -47,4 +51,5 @@ __all__ = [
     'Kind',
     'Options',
     'OtherOptions',
+    'PairedOptions',
 ]

@@ -58,8 +58,8 @@ class ContrastiveLossesOptions(Options):
     lcl: ContrastiveLCLOptions | None = option('location contrastive loss; ~ = off', None)
 
 
-#: Their keys are all known, though the model around them may read any.
-CLOSED: tuple[type[Options], ...] = (
+#: The maps of the losses, from the outside in.
+CONTRASTIVE_MAPS: tuple[type[Options], ...] = (
     ContrastiveLossesOptions,
     ContrastiveIntraOptions,
     ContrastiveInterOptions,
