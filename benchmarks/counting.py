@@ -10,7 +10,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode, register_flop_formula, sdpa_flop_count
+from torch.utils.flop_counter import (
+    FlopCounterMode,
+    flop_registry,
+    register_flop_formula,
+    sdpa_backward_flop_count,
+    sdpa_flop_count,
+)
 
 from benchmarks.observer import Observer
 from benchmarks.op_count import OpCount
@@ -76,14 +82,36 @@ class _Counting(Observer):
             self.found.saved_by_node = self._account.by_node(losses.values())
 
 
-@register_flop_formula(torch.ops.aten._native_multi_head_attention)
 def native_attention_flops(
     query: Any, key: Any, value: Any, width: int, heads: int, *args: Any, **kwargs: Any
 ) -> int:
-    """Of the fused kernel that attention without gradient may run; PyTorch's counter does not know it."""
+    """Of the fused kernel that attention without gradient may run, its four matrix products included."""
     batch, tokens, _ = query
     per_head = (batch, heads, tokens, width // heads)
     return 2 * batch * tokens * width * 4 * width + sdpa_flop_count(per_head, per_head, per_head)
+
+
+def cpu_attention_flops(query: Any, key: Any, value: Any, *args: Any, **kwargs: Any) -> int:
+    """Of the CPU's fused kernel for attention proper, forward."""
+    return int(sdpa_flop_count(query, key, value))
+
+
+def cpu_attention_backward_flops(
+    gradient: Any, query: Any, key: Any, value: Any, *args: Any, **kwargs: Any
+) -> int:
+    """Of the same backward."""
+    return int(sdpa_backward_flop_count(gradient, query, key, value))
+
+
+# Which kernel attention runs is for PyTorch's version, the shapes and the processor to say, and what its counter
+# knows for its version.
+for _kernel, _formula in (
+    ('_native_multi_head_attention', native_attention_flops),
+    ('_scaled_dot_product_flash_attention_for_cpu', cpu_attention_flops),
+    ('_scaled_dot_product_flash_attention_for_cpu_backward', cpu_attention_backward_flops),
+):
+    if getattr(torch.ops.aten, _kernel) not in flop_registry:
+        register_flop_formula(getattr(torch.ops.aten, _kernel))(_formula)
 
 
 def count_step(variant: StepVariant) -> tuple[StepCounts, dict[str, Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import counting
@@ -44,3 +45,18 @@ def test_the_fused_attention_kernel_is_counted_like_the_plain_one() -> None:
         assert ('_native_multi_head_attention' in ops.counts) == fast
         found.append(flops.get_total_flops())
     assert found[0] == found[1] == 2 * 15 * 8 * 32 + 2 * 2 * 3 * 25 * 8
+
+
+def test_the_cpu_s_attention_kernel_is_counted_like_its_formula() -> None:
+    q = torch.rand(3, 2, 64, 8, requires_grad=True)
+    found = []
+    for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.MATH):
+        with sdpa_kernel(backend), FlopCounterMode(display=False) as flops, counting.OpCount() as ops:
+            torch.nn.functional.scaled_dot_product_attention(q, q, q).sum().backward()
+        assert ('_scaled_dot_product_flash_attention_for_cpu' in ops.counts) == (
+            backend is SDPBackend.FLASH_ATTENTION
+        )
+        found.append(flops.get_total_flops())
+    # Two products forward, four backward; the fused kernel forms one of the first two again.
+    product = 2 * 3 * 2 * 64 * 64 * 8
+    assert found == [7 * product, 6 * product]
