@@ -103,8 +103,8 @@ def cpu_attention_backward_flops(
     return int(sdpa_backward_flop_count(gradient, query, key, value))
 
 
-# Which kernel attention runs is for PyTorch's version, the shapes and the processor to say, and what its counter
-# knows for its version.
+# Which kernel attention runs is for PyTorch's version, the shapes and the processor to say; which of them its
+# counter knows, for its version.
 for _kernel, _formula in (
     ('_native_multi_head_attention', native_attention_flops),
     ('_scaled_dot_product_flash_attention_for_cpu', cpu_attention_flops),
