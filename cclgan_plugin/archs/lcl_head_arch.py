@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from cclgan_plugin.archs.init import init_weights
 from cclgan_plugin.archs.precision import at_least_float32
@@ -43,10 +42,6 @@ class LCLHead(nn.Module):
         )
         init_weights(self)
 
-    #: Shorter embeddings are not stretched to unit length. One whose hidden units are all off has length 0;
-    #: its gradient would be divided by what stands here.
-    shortest = 1e-7
-
     @staticmethod
     def _key(level: str) -> str:
         return level.replace('.', '/')
@@ -61,9 +56,15 @@ class LCLHead(nn.Module):
             Unit vectors ``(N, P, dim)`` for each level.
         """
         embedded = {level: self.mlps[self._key(level)](vectors) for level, vectors in samples.items()}
-        return {
-            # In float32 under autocast too: bfloat16's rounding, over the temperature, would be of the
-            # size of the loss.
-            level: F.normalize(at_least_float32(vectors), dim=-1, eps=self.shortest)
-            for level, vectors in embedded.items()
-        }
+        # In float32 under autocast too: bfloat16's rounding, over the temperature, would be of the loss's size.
+        return {level: unit_vectors(at_least_float32(vectors)) for level, vectors in embedded.items()}
+
+
+def unit_vectors(x: Tensor) -> Tensor:
+    """Divide vectors ``(..., C)`` by their lengths, in float32 or wider.
+
+    A vector of zeros stays one, and its gradient is not divided. A fresh head makes them, where all its
+    hidden units are off, and ``F.normalize`` would multiply their gradient by 1e12.
+    """
+    length = x.norm(dim=-1, keepdim=True)
+    return x / length.where(length > 0, 1)

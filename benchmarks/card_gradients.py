@@ -1,0 +1,82 @@
+"""Hold the gradients of our step on a device against the oracle's in float64 on the CPU.
+
+    python benchmarks/card_gradients.py --device cuda
+    python benchmarks/card_gradients.py --modes fp32,bf16 --size 64 --width 16     on the CPU, a small one
+
+Prints, by mode and network, the length of the gradients' difference over the length of the oracle's, and the
+largest difference of a loss. Exits with 1 where float32 is further away than 1e-3.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'tests'))
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.agreement import Agreement, OracleGradients  # noqa: E402
+from benchmarks.modes import PLAIN, Mode  # noqa: E402
+from benchmarks.step_recipes import Recipe, Setting  # noqa: E402
+from benchmarks.step_variants import build_variant  # noqa: E402
+from cclgan_plugin.errors import UserError  # noqa: E402
+
+#: What float32 may be away from float64, relative.
+LIMIT = 1e-3
+
+
+def oracle_in_float64(setting: Setting) -> OracleGradients:
+    """Of one step on the CPU, from the weights and images that every variant of the setting has."""
+    variant = build_variant(Recipe(replace(setting, device='cpu'), oracle=True))
+    variant.nets.double()
+    variant.rainy, variant.clean = variant.rainy.double(), variant.clean.double()
+    return OracleGradients(variant, variant.step(learn=False))
+
+
+def agreements(setting: Setting, modes: Sequence[Mode]) -> dict[Mode, Agreement]:
+    """Ours in each of the modes on the setting's device, against the oracle in float64."""
+    oracle = oracle_in_float64(setting)
+    found = {}
+    for mode in modes:
+        variant = build_variant(Recipe(setting, mode=mode))
+        found[mode] = oracle.compare(variant, variant.step(learn=False))
+        print(row(mode, found[mode]), flush=True)
+    return found
+
+
+def row(mode: Mode, found: Agreement) -> str:
+    """One line: the mode, its losses, and every network's gradients."""
+    gradients = '  '.join(f'{net} {error:.1e}' for net, error in found.gradients.items())
+    return f'{mode!s:32s} losses {found.losses:.1e}  gradients: {gradients}'
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    logging.getLogger('basicsr').setLevel(logging.ERROR)
+    parser = argparse.ArgumentParser(
+        prog='card_gradients.py', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
+    parser.add_argument('--modes', default='fp32,tf32,bf16,tf32+bf16+channels_last')
+    parser.add_argument('--size', type=int, default=256)
+    parser.add_argument('--batch', type=int, default=1)
+    parser.add_argument('--width', type=int, default=64)
+    parser.add_argument('--blocks', type=int, default=9)
+    parser.add_argument('--encoder', default='clip+vgg', help='clip, vgg, clip+vgg or none')
+    args = parser.parse_args(argv)
+    try:
+        modes = [Mode.parse(text) for text in args.modes.split(',')]
+    except UserError as error:
+        parser.error(str(error))
+    setting = Setting(args.size, args.batch, args.width, args.blocks, args.encoder, args.device)
+    found = agreements(setting, modes)
+    return int(PLAIN in found and found[PLAIN].worst_gradient > LIMIT)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
