@@ -18,7 +18,7 @@ import skimage.data
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import benchmarks  # noqa: E402, F401  (mends BasicSR, which comes next)
+import cclgan_plugin  # noqa: E402, F401  (mends BasicSR, which comes next)
 
 # isort: split
 from basicsr.metrics import calculate_psnr  # noqa: E402

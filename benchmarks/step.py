@@ -37,7 +37,7 @@ from benchmarks.step_report import report  # noqa: E402
 from benchmarks.step_results import StepResults, VariantResult  # noqa: E402
 from benchmarks.step_variants import build_variant  # noqa: E402
 from benchmarks.tables import replace_between_marks, write_whole  # noqa: E402
-from benchmarks.throughput import measure_throughput, throughput_recipes  # noqa: E402
+from benchmarks.throughput import COMPILED, EAGER, measure_throughput, throughput_recipes  # noqa: E402
 from benchmarks.timing import Spread, time_interleaved  # noqa: E402
 from cclgan_plugin.archs import CCLGANDiscriminator  # noqa: E402
 from cclgan_plugin.errors import OptionError, UserError  # noqa: E402
@@ -69,6 +69,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--no-terms', action='store_true', help='leave out the breakdown by loss term')
     add('--throughput', action='store_true', help='images per second on the CPU too; a card always has them')
     add('--batches', default='1,4,16', help='batches of the throughput table (1,4,16)')
+    add(
+        '--speeds',
+        help='modes of the throughput table (many; on a card compiled, too)',
+    )
     add('--smoke', action='store_true', help='everything at a tiny size')
     add('--json', type=Path, metavar='FILE', help='write all findings')
     add('--png', type=Path, metavar='FILE', help='write a bar chart')
@@ -98,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = report(results)
         print(text)
         if args.json:
-            write_whole(args.json, (json.dumps(results.as_json(), indent=1) + '\n').encode())
+            write_json(args.json, results)
         if args.png:
             write_whole(args.png, chart(results))
         if args.readme:
@@ -160,11 +164,26 @@ def measure(args: argparse.Namespace, recipes: list[Recipe]) -> StepResults:
     results = StepResults(machine, found)
     if args.device == 'cuda' or args.throughput:
         batches = [int(batch) for batch in args.batches.split(',')]
-        # On the CPU compiling takes minutes a variant: only if asked for.
-        compiled = args.device == 'cuda' or any(recipe.mode.compiles for recipe in recipes)
-        chosen = throughput_recipes(recipes[0].setting, batches, compiled)
-        results.throughput = list(measure_throughput(chosen, max(1, args.rounds)))
+        chosen = throughput_recipes(recipes[0].setting, batches, throughput_modes(args, recipes))
+        for speed in measure_throughput(chosen, max(1, args.rounds)):
+            results.throughput.append(speed)
+            if args.json:  # a card may be lent for minutes: what is measured is kept
+                write_json(args.json, results)
     return results
+
+
+def throughput_modes(args: argparse.Namespace, recipes: list[Recipe]) -> list[Mode]:
+    """As ``--speeds`` says. On the CPU, where compiling takes minutes a variant, only if asked for."""
+    if args.speeds:
+        return [Mode.parse(text) for text in args.speeds.split(',')]
+    compiled = args.device == 'cuda' or any(recipe.mode.compiles for recipe in recipes)
+    names = (*EAGER, *COMPILED) if compiled else EAGER
+    return [mode for mode in map(Mode.parse, names) if args.device == 'cuda' or not mode.graphs]
+
+
+def write_json(file: Path, results: StepResults) -> None:
+    """All findings so far."""
+    write_whole(file, (json.dumps(results.as_json(), indent=1) + '\n').encode())
 
 
 def measure_memory(args: argparse.Namespace, recipes: list[Recipe], found: dict[str, VariantResult]) -> None:

@@ -7,6 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+
+import cclgan_plugin  # noqa: F401  (mends BasicSR, which comes next)
+
+# isort: split
 from basicsr.archs import build_network
 from basicsr.losses import build_loss
 from reference import reference_d_losses, reference_g_losses

@@ -41,22 +41,18 @@ class Throughput:
     share_of_peak: float | None = None
 
 
-def throughput_recipes(setting: Setting, batches: Sequence[int], compiled: bool) -> list[Recipe]:
-    """For each batch the oracle in TF32, ours in float32, TF32 and bf16; if asked, compiled and as graphs."""
+#: Of the throughput table, where nothing else is asked for; those that compile are for cards.
+EAGER = ('fp32', 'tf32', 'tf32+bf16', 'tf32+bf16+channels_last')
+COMPILED = (*(f'{mode}+compile'.removeprefix('fp32+') for mode in EAGER), f'{EAGER[-1]}+graphs')
+
+
+def throughput_recipes(setting: Setting, batches: Sequence[int], modes: Sequence[Mode]) -> list[Recipe]:
+    """For each batch the oracle in TF32, and ours in each of the modes."""
     found = []
     for batch in batches:
         plain = Recipe(replace(setting, batch=batch))
         found.append(replace(plain, oracle=True, mode=Mode(tf32=True)))
-        for compile_too in (False, True) if compiled else (False,):
-            for mode in (
-                Mode(),
-                Mode(tf32=True),
-                Mode(tf32=True, bf16=True),
-                Mode(tf32=True, bf16=True, channels_last=True),
-            ):
-                found.append(replace(plain, mode=replace(mode, compile=compile_too)))
-        if compiled and setting.device == 'cuda':
-            found.append(replace(plain, mode=replace(mode, graphs=True)))
+        found += [replace(plain, mode=mode) for mode in modes]
     return found
 
 

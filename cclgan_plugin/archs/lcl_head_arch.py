@@ -56,7 +56,7 @@ class LCLHead(nn.Module):
             Unit vectors ``(N, P, dim)`` for each level.
         """
         embedded = {level: self.mlps[self._key(level)](vectors) for level, vectors in samples.items()}
-        # In float32 under autocast too: bfloat16's rounding, over the temperature, would be of the loss's size.
+        # In float32 under autocast too: bfloat16's rounding, over the temperature, has the size of the loss.
         return {level: unit_vectors(at_least_float32(vectors)) for level, vectors in embedded.items()}
 
 

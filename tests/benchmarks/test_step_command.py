@@ -11,6 +11,7 @@ import torch
 
 from benchmarks import step
 from benchmarks.cards import bf16_peak
+from benchmarks.modes import Mode
 from benchmarks.peak_memory import peak_of_command, process_peak
 from benchmarks.step_goals import Goal
 from benchmarks.step_recipes import Setting
@@ -72,12 +73,32 @@ def test_wrong_arguments(argument: str, message: str, capsys: pytest.CaptureFixt
 def test_throughput_of_every_variant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('benchmarks.throughput.BLOCK_SECONDS', 0)
     setting = Setting(size=32, width=2, blocks=1, encoder='none')
-    recipes = throughput_recipes(setting, [2], compiled=False)
+    recipes = throughput_recipes(setting, [2], [Mode(), Mode(tf32=True)])
     assert [recipe.name for recipe in recipes[:2]] == ['oracle tf32', 'ours']
     found = list(measure_throughput(recipes[1:3], blocks=1))
     assert [(t.name, t.batch) for t in found] == [('ours', 2), ('ours tf32', 2)]
     assert all(t.images_per_second and t.peak_bytes is None and t.share_of_peak is None for t in found)
-    assert len(throughput_recipes(setting, [1, 4, 16], compiled=True)) == 3 * (1 + 2 * 4)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'expected'),
+    [
+        ([], 'fp32,tf32,tf32+bf16,tf32+bf16+channels_last'),
+        (['--speeds=bf16,graphs'], 'bf16,graphs'),
+        (
+            ['--modes=compile'],
+            'fp32,tf32,tf32+bf16,tf32+bf16+channels_last,compile,tf32+compile,tf32+bf16+compile,'
+            'tf32+bf16+channels_last+compile',
+        ),
+    ],
+)
+def test_modes_of_the_throughput_table(arguments: list[str], expected: str) -> None:
+    args = step.parse([*TINY, *arguments])
+    modes = step.throughput_modes(args, step.read_recipes(args, step.read_setting(args)))
+    assert ','.join(map(str, modes)) == expected
+    recipes = throughput_recipes(Setting(), [1, 4, 16], modes)
+    assert len(recipes) == 3 * (1 + len(modes))
+    assert recipes[0].name == 'oracle tf32'
 
 
 def test_spread_and_ratios() -> None:
