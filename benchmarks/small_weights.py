@@ -196,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     amounts = Amounts(args.dry, args.turned, args.noise_rain, args.streak_like)
 
     def pairs() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-        often = amounts.times(PHOTOGRAPH_TIMES) if args.collages else amounts
+        often = amounts.times(PHOTOGRAPH_TIMES) if args.collages and not args.data else amounts
         for name, clean in clean_photographs(args.data):
             yield from rendered(name, clean, 1 if args.data else 12, often)
         for name, clean in collages(args.collages) if args.collages else ():
