@@ -18,40 +18,66 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cclgan_plugin.archs.layout import is_channels_last
+from cclgan_plugin.archs.precision import at_least_float32
+
+
+def _kernel(x: Tensor) -> str:
+    """The fastest right kernel for a layout: ``rows``, ``batch``, ``groups``, or ``sums`` where there is none."""
+    if not is_channels_last(x):
+        return 'rows'
+    if x.shape[0] == 1:
+        # With one image, batch statistics are the image's own; this is the only fast channels-last kernel.
+        return 'batch'
+    # On CUDA devices the kernel for groups takes planes only.
+    return 'sums' if x.is_cuda else 'groups'
 
 
 def _normalise(x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The result, and mean and 1 / deviation of each channel of each image, by the fastest right kernel."""
+    """The result, and mean and 1 / deviation of each channel of each image."""
     n, c, h, w = x.shape
-    if not is_channels_last(x):
-        # native_layer_norm instead of F.layer_norm: autocast would widen the latter's result to float32.
-        return torch.native_layer_norm(x.contiguous(), (h, w), None, None, eps)
-    if n == 1:
-        # With one image, batch statistics are the image's own; this is the only fast channels-last kernel.
-        return torch.native_batch_norm(x, None, None, None, None, True, 0.0, eps)
-    return torch.native_group_norm(x, None, None, n, c, h * w, c, eps)
+    kernel = _kernel(x)
+    # Autocast would widen what the kernels return to float32: on CUDA all of them, on the CPU some.
+    with torch.autocast(x.device.type, enabled=False):
+        if kernel == 'rows':
+            return torch.native_layer_norm(x.contiguous(), (h, w), None, None, eps)
+        if kernel == 'batch':
+            return torch.native_batch_norm(x, None, None, None, None, True, 0.0, eps)
+        if kernel == 'groups':
+            return torch.native_group_norm(x, None, None, n, c, h * w, c, eps)
+        wide = at_least_float32(x)
+        variance, mean = torch.var_mean(wide, (2, 3), correction=0, keepdim=True)
+        rstd = torch.rsqrt(variance + eps)
+        return ((wide - mean) * rstd).to(x.dtype), mean, rstd
 
 
 def _input_gradient(grad: Tensor, x: Tensor, mean: Tensor, rstd: Tensor, eps: float) -> Tensor:
     n, c, h, w = x.shape
-    if not is_channels_last(x):
+    kernel = _kernel(x)
+    if kernel == 'rows':
         return torch.ops.aten.native_layer_norm_backward(
             grad.contiguous(), x.contiguous(), (h, w), mean, rstd, None, None, (True, False, False)
         )[0]
     grad = grad.contiguous(memory_format=torch.channels_last)
-    if n == 1:
+    if kernel == 'batch':
         return torch.ops.aten.native_batch_norm_backward(
             grad, x, None, None, None, mean, rstd, True, eps, (True, False, False)
         )[0]
-    return torch.ops.aten.native_group_norm_backward(
-        grad, x, mean, rstd, None, n, c, h * w, c, (True, False, False)
-    )[0]
+    if kernel == 'groups':
+        return torch.ops.aten.native_group_norm_backward(
+            grad, x, mean, rstd, None, n, c, h * w, c, (True, False, False)
+        )[0]
+    wide = at_least_float32(grad)
+    unit = (at_least_float32(x) - mean) * rstd
+    along = (wide * unit).mean((2, 3), keepdim=True)
+    return ((wide - wide.mean((2, 3), keepdim=True) - unit * along) * rstd).to(x.dtype)
 
 
 def _rectify(y: Tensor, slope: float) -> Tensor:
+    # In place, except in compiled code: there it saves nothing, and torch 2.11 loses the whole gradient over it.
+    inplace = not torch.compiler.is_compiling()
     if slope == 0:
-        return F.relu_(y)
-    return y if slope == 1 else F.leaky_relu_(y, slope)
+        return F.relu(y, inplace)
+    return y if slope == 1 else F.leaky_relu(y, slope, inplace)
 
 
 class _NormRectifier(torch.autograd.Function):
