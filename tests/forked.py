@@ -13,10 +13,17 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from basicsr.utils.logger import initialized_logger
 
 CONTEXT = multiprocessing.get_context('fork') if hasattr(os, 'fork') else None
+
+#: On Windows there is no fork; with a CUDA GPU, PyTorch's gradients do not survive one.
+needs_fork = pytest.mark.skipif(
+    CONTEXT is None or torch.cuda.is_available(),
+    reason='forks its processes; where there is a GPU, hide it: CUDA_VISIBLE_DEVICES= pytest',
+)
 
 
 def free_port() -> int:

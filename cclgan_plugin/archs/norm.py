@@ -22,7 +22,7 @@ from cclgan_plugin.archs.precision import at_least_float32
 
 
 def _kernel(x: Tensor) -> str:
-    """The fastest right kernel for a layout: ``rows``, ``batch``, ``groups``, or ``sums`` where there is none."""
+    """The fastest right kernel for a layout: ``rows``, ``batch`` or ``groups``; ``sums`` without any."""
     if not is_channels_last(x):
         return 'rows'
     if x.shape[0] == 1:
@@ -73,7 +73,7 @@ def _input_gradient(grad: Tensor, x: Tensor, mean: Tensor, rstd: Tensor, eps: fl
 
 
 def _rectify(y: Tensor, slope: float) -> Tensor:
-    # In place, except in compiled code: there it saves nothing, and torch 2.11 loses the whole gradient over it.
+    # In place, except in compiled code: there it saves nothing, and torch 2.11 loses all gradients over it.
     inplace = not torch.compiler.is_compiling()
     if slope == 0:
         return F.relu(y, inplace)

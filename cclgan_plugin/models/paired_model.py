@@ -4,7 +4,7 @@
     train: {amp: bf16, channels_last: true}
 
 The same networks, losses, logs and files as SRModel; what changes is how fast a step is. derain-small was
-trained so, in less than half the time on a CPU that knows bfloat16.
+trained so on a GPU, and derain-small-free in less than half the time on a CPU that knows bfloat16.
 """
 
 from __future__ import annotations

@@ -8,13 +8,13 @@ import time
 
 import pytest
 import torch
-from forked import command, finish, start, start_ranks
+from forked import command, finish, needs_fork, start, start_ranks
 from tiny_run import write_options
 from whole_runs import OPTIONS, load, prepare, same, train
 
 from cclgan_plugin.models.step import CCLGANStep
 
-pytestmark = pytest.mark.skipif(not hasattr(os, 'fork'), reason='forks its processes')
+pytestmark = needs_fork
 
 NETWORKS = ('g', 'g_rain', 'd', 'd_rain', 'h', 'h_rain')
 

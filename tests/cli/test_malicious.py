@@ -4,11 +4,11 @@ import os
 import pickle
 
 import pytest
-from forked import command, finish, start
+from forked import command, finish, needs_fork, start
 from tiny_run import write_options
 from whole_runs import prepare, stop
 
-pytestmark = pytest.mark.skipif(not hasattr(os, 'fork'), reason='forks its processes')
+pytestmark = needs_fork
 
 
 class Attack:

@@ -8,11 +8,11 @@ import sys
 import time
 
 import pytest
-from forked import command, finish, start, start_ranks
+from forked import command, finish, needs_fork, start, start_ranks
 from tiny_run import ROOT, write_options
 from whole_runs import OPTIONS, assert_same_run, load, prepare, same, stop, train, train_and_signal
 
-pytestmark = pytest.mark.skipif(not hasattr(os, 'fork'), reason='forks its processes')
+pytestmark = needs_fork
 
 
 @pytest.fixture(scope='module')

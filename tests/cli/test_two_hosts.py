@@ -7,7 +7,7 @@ import sys
 import uuid
 
 import pytest
-from forked import free_port
+from forked import free_port, needs_fork
 from tiny_run import ROOT
 from whole_runs import load, prepare, same, train
 
@@ -38,7 +38,7 @@ def hosts():
         ip('netns', 'del', space)
 
 
-@pytest.mark.skipif(not hasattr(os, 'fork'), reason='forks its processes')
+@needs_fork
 def test_two_hosts_learn_what_two_processes_of_one_learn(hosts, tmp_path):
     changes = {'datasets__train__batch_size_per_gpu': 1, 'train__total_iter': 2, 'val': None}
     for name in ('hosts', 'one'):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from forked import finish, run_ranks, start
+from forked import finish, needs_fork, run_ranks, start
 
 MakeOpt = Callable[..., dict[str, Any]]
 
@@ -42,7 +41,7 @@ def validate(opt: dict[str, Any], distributed: bool) -> None:
     Path(f'{world}.{rank}.json').write_text(json.dumps(found))
 
 
-@pytest.mark.skipif(not hasattr(os, 'fork'), reason='forks its processes')
+@needs_fork
 @pytest.mark.parametrize('world', [2, 3])
 def test_processes_share_the_images(
     make_opt: MakeOpt, write_images: Callable[..., Path], tmp_path: Path, world: int

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from forked import finish, run_ranks, start
+from forked import finish, needs_fork, run_ranks, start
 from tiny_run import tiny_options, write_data
 
-pytestmark = pytest.mark.skipif(not hasattr(os, 'fork'), reason='forks its processes')
+pytestmark = needs_fork
 
 BATCH = 4
 CASES = {

@@ -1,10 +1,8 @@
 """Gradients of two real processes: averaged, in any number of messages, whatever ran before."""
 
-import os
-
 import pytest
 import torch
-from forked import run_ranks
+from forked import needs_fork, run_ranks
 from torch import nn
 
 from cclgan_plugin.training import gradient_exchange
@@ -51,7 +49,7 @@ def two_processes(message, parts):
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.skipif(not hasattr(os, 'fork'), reason='forks its processes')
+@needs_fork
 @pytest.mark.parametrize(('message', 'parts'), [(1, 1), (200, 1), (1 << 20, 1), (200, 2)])
 def test_gradients_and_losses_are_averaged(tmp_path, message, parts):
     run_ranks(two_processes, 2, message, parts, cwd=tmp_path)
