@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
@@ -32,6 +33,12 @@ class PairedModel(SRModel):
 
     modes = StepModes()
     lq: Tensor
+
+    def model_to_device(self, net: nn.Module) -> nn.Module:
+        """SRModel's, of weights in the step's memory format: DDP lays out gradients by what it is given."""
+        if self.is_train and self.opt['train'].get('channels_last') is True:
+            net = net.to(memory_format=torch.channels_last)
+        return super().model_to_device(net)
 
     def init_training_settings(self) -> None:
         """SRModel's, once the network is as the step wants it."""

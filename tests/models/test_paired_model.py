@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from basicsr.models.sr_model import SRModel
 from contrastive_runs import build, plain_options, train, weights
 
 from cclgan_plugin.errors import OptionError
@@ -27,6 +28,19 @@ def test_channels_last_changes_roundings_only() -> None:
     plain, model = trained('SRModel'), trained(channels_last=True)
     assert model.net_g.conv_first.weight.is_contiguous(memory_format=torch.channels_last)
     assert model.get_current_log()['l_pix'] == pytest.approx(plain.get_current_log()['l_pix'], rel=1e-4)
+
+
+def test_ddp_gets_the_network_in_its_memory_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    wrap = SRModel.model_to_device
+
+    def watched(self: SRModel, net: torch.nn.Module) -> torch.nn.Module:
+        seen.append(net.conv_first.weight.is_contiguous(memory_format=torch.channels_last))
+        return wrap(self, net)
+
+    monkeypatch.setattr(SRModel, 'model_to_device', watched)
+    build(plain_options('SRModel', channels_last=True) | {'model_type': 'PairedModel'})
+    assert seen[0]
 
 
 def test_bf16_learns_in_bfloat16_and_keeps_everything_else() -> None:
