@@ -73,9 +73,19 @@ def _of_method(base: Mapping[str, Any], method: Method, scale: Scale) -> list[di
     if method.other_generator:
         layers.append(dict.fromkeys(('network_g', 'network_g_rain'), scale.other_generator))
     if method.own_recipe:
+        train = base['train']
+        # The iterations of a scale are the generators'; what the discriminators learn before comes on top.
+        first = train['net_d_init_iters']
+        first = min(first, round(scale.iterations * first / (train['total_iter'] - first)))
+        last = first + scale.iterations
         layers.append(
             {
-                'train': {'ema_decay': base['train']['ema_decay']},
+                'train': {
+                    'ema_decay': train['ema_decay'],
+                    'net_d_init_iters': first,
+                    'total_iter': last,
+                    'scheduler': {'decay_start': last - scale.iterations // 2, 'decay_end': last},
+                },
                 **{name: {'_delete_': True, **base[name]} for name in ('network_g', 'network_g_rain')},
             }
         )

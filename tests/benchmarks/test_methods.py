@@ -68,7 +68,8 @@ def test_every_training_has_options_that_the_command_takes(tmp_path: Path, proto
         check_options(written)  # raises where an option is not one
         assert '{' not in file.read_text().replace('{}', ''), 'a folder was not filled in'
         assert written.values['manual_seed'] == 3
-        assert written.values['train']['total_iter'] == read_scale(scale).iterations
+        train = written.values['train']
+        assert train['total_iter'] - train.get('net_d_init_iters', 0) == read_scale(scale).iterations
     assert len(hashes) >= 10
 
 
@@ -90,6 +91,16 @@ def test_the_hash_sees_the_weights_that_a_training_starts_from(monkeypatch) -> N
         'benchmarks.comparison.recipes.find_entry', lambda name: entry.model_copy(update={'sha256': name * 8})
     )
     assert options_hash(options) != before
+
+
+@pytest.mark.parametrize(('scale', 'generators'), [('cpu', 1000), ('smoke', 4), ('gpu', 20000)])
+def test_what_discriminators_learn_before_comes_on_top(scale: str, generators: int) -> None:
+    options = training_options(read_methods()['cclgan-small'], read_scale(scale), read_protocol('rain800'), 0)
+    train = options['train']
+    assert train['net_d_init_iters'] == min(2500, generators * 5 // 2)
+    assert train['total_iter'] - train['net_d_init_iters'] == generators
+    assert train['scheduler']['decay_end'] == train['total_iter']
+    assert train['scheduler']['decay_start'] == train['total_iter'] - generators // 2
 
 
 def test_an_ablation_differs_in_what_its_name_says() -> None:
