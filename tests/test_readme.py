@@ -50,7 +50,13 @@ def test_every_file_it_names_exists():
     named |= {link for link in re.findall(r'\]\(([^)]+)\)', text) if not link.startswith('http')}
     assert named
     for name in named:
-        assert (README.parent / name).exists(), name
+        file, _, anchor = name.partition('#')
+        path = README.parent / file if file else README
+        assert path.exists(), name
+        if anchor:
+            headings = re.findall(r'^#+ (.*)$', path.read_text(), flags=re.M)
+            anchors = {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
+            assert anchor in anchors, name
 
 
 def test_the_first_screen_holds_both_commands():
