@@ -27,7 +27,8 @@ import torch  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from benchmarks.tables import table, write_whole  # noqa: E402
+from benchmarks.tables import table  # noqa: E402
+from cclgan_plugin.whole_file import write_whole  # noqa: E402
 
 FILES = ('contrastive_srmodel_rain800.yml', 'contrastive_srgan_x4.yml', 'contrastive_swinir_x2.yml')
 

@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.agreement import Agreement, OracleGradients  # noqa: E402
 from benchmarks.modes import Mode  # noqa: E402
 from benchmarks.step_recipes import Recipe, Setting  # noqa: E402
+from benchmarks.step_settings import add_setting_arguments, read_setting  # noqa: E402
 from benchmarks.step_variants import build_variant  # noqa: E402
 from cclgan_plugin.errors import UserError  # noqa: E402
 
@@ -63,19 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog='card_gradients.py', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
     parser.add_argument('--modes', default='fp32,tf32,bf16,tf32+bf16+channels_last')
-    parser.add_argument('--size', type=int, default=256)
-    parser.add_argument('--batch', type=int, default=1)
-    parser.add_argument('--width', type=int, default=64)
-    parser.add_argument('--blocks', type=int, default=9)
-    parser.add_argument('--encoder', default='clip+vgg', help='clip, vgg, clip+vgg or none')
+    add_setting_arguments(parser)
     args = parser.parse_args(argv)
     try:
         modes = [Mode.parse(text) for text in args.modes.split(',')]
+        setting = read_setting(args)
     except UserError as error:
         parser.error(str(error))
-    setting = Setting(args.size, args.batch, args.width, args.blocks, args.encoder, args.device)
     found = agreements(setting, modes)
     yardstick, ours = found['oracle'].worst_gradient, found.get('ours')
     return int(ours is not None and ours.worst_gradient > max(LIMIT, 2 * yardstick))

@@ -29,8 +29,9 @@ from benchmarks.data_measures import (
     noise_files,
 )
 from benchmarks.data_readers import BASICSR, BATCH, CROP, DECODING, OURS, PIL, READERS, make_loader
-from benchmarks.tables import replace_between_marks, table, write_whole
+from benchmarks.tables import replace_between_marks, table
 from cclgan_plugin.errors import UserError
+from cclgan_plugin.whole_file import write_whole
 
 
 def main(argv: list[str] | None = None) -> int:

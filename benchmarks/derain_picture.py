@@ -23,12 +23,13 @@ import cclgan_plugin  # noqa: E402, F401  (mends BasicSR, which comes next)
 # isort: split
 from basicsr.metrics import calculate_psnr  # noqa: E402
 
-from cclgan_plugin.data.image_file import encode_image, write_whole  # noqa: E402
+from cclgan_plugin.data.image_file import encode_image  # noqa: E402
 from cclgan_plugin.data.preview import side_by_side  # noqa: E402
 from cclgan_plugin.data.rain_folder import rain_on  # noqa: E402
 from cclgan_plugin.data.rain_params import rain_type  # noqa: E402
 from cclgan_plugin.data.randomness import generator  # noqa: E402
 from cclgan_plugin.inference import Derainer  # noqa: E402
+from cclgan_plugin.whole_file import write_whole  # noqa: E402
 
 #: Photograph, top left corner of the part that is shown, kind of rain.
 ROWS = (
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'{name}, {kind or "no rain"}: {values[0]:.2f} -> {values[1]:.2f} dB')
         rows.append(row)
     picture = side_by_side(rows, ('input', 'derained', 'truth'))
-    write_whole(str(args.out), encode_image(picture, args.out.suffix))
+    write_whole(args.out, encode_image(picture, args.out.suffix))
     return 0
 
 

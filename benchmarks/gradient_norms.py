@@ -30,8 +30,9 @@ from torch import Tensor  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 import cclgan_plugin  # noqa: E402, F401
-from benchmarks.tables import table, write_whole  # noqa: E402
+from benchmarks.tables import table  # noqa: E402
 from cclgan_plugin.errors import DataError, OptionError, run_as_command  # noqa: E402
+from cclgan_plugin.whole_file import write_whole  # noqa: E402
 
 ADVERSARIAL, ALL = 'l_g_gan', 'all'
 

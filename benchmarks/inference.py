@@ -28,7 +28,8 @@ def main() -> int:
         print(json.dumps(_one(args)))
         return 0
     from benchmarks.machine import describe
-    from benchmarks.tables import table, write_whole
+    from benchmarks.tables import table
+    from cclgan_plugin.whole_file import write_whole
 
     machine = describe(args.device, args.threads)
     print('\n'.join(f'{name}: {value}' for name, value in machine.items()) + '\n')

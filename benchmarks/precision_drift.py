@@ -33,8 +33,10 @@ from tqdm import tqdm  # noqa: E402
 from benchmarks.machine import describe  # noqa: E402
 from benchmarks.modes import Mode  # noqa: E402
 from benchmarks.step_recipes import Recipe, Setting  # noqa: E402
+from benchmarks.step_settings import add_setting_arguments, read_setting  # noqa: E402
 from benchmarks.step_variants import build_variant  # noqa: E402
 from benchmarks.tables import replace_between_marks, table  # noqa: E402
+from cclgan_plugin.errors import UserError  # noqa: E402
 
 SMOOTHING = 50
 
@@ -91,20 +93,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; exit code 1 if the precision moves a loss further than the seed does."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--steps', type=int, default=500)
-    parser.add_argument('--size', type=int, default=64)
-    parser.add_argument('--width', type=int, default=16)
-    parser.add_argument('--blocks', type=int, default=2)
+    add_setting_arguments(parser, Setting(size=64, width=16, blocks=2, encoder='vgg'))
     parser.add_argument('--seeds', type=int, default=4, help='runs in either precision (4)')
-    parser.add_argument('--batch', type=int, default=1)
     parser.add_argument('--mode', default='bf16', help='compared with fp32; see benchmarks/README.md')
-    parser.add_argument('--device', default='cpu', choices=('cpu', 'cuda'))
     parser.add_argument('--readme', type=Path, metavar='FILE', help='put the table into a page')
     args = parser.parse_args(argv)
-    setting = Setting(args.size, args.batch, args.width, args.blocks, 'vgg', args.device)
+    try:
+        mode, setting = Mode.parse(args.mode), read_setting(args)
+    except UserError as error:
+        parser.error(str(error))
     if args.seeds < 2:
         parser.error('--seeds: one run has no spread, at least 2 are needed')
     plain = [curves(setting, Mode(), seed, args.steps) for seed in range(1, args.seeds + 1)]
-    changed = [curves(setting, Mode.parse(args.mode), seed, args.steps) for seed in range(1, args.seeds + 1)]
+    changed = [curves(setting, mode, seed, args.steps) for seed in range(1, args.seeds + 1)]
     rows, inside = [], True
     for name in plain[0]:
         by_mode = [distance(one[name], other[name]) for one, other in zip(changed, plain, strict=True)]

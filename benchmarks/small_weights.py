@@ -33,10 +33,11 @@ from benchmarks.comparison.training_data import aligned_pair, read_picture  # no
 from benchmarks.noise_rain import with_noise_rain  # noqa: E402
 from benchmarks.streak_like import with_streak_like  # noqa: E402
 from cclgan_plugin.data.demo import load_photograph  # noqa: E402
-from cclgan_plugin.data.image_file import encode_image, write_whole  # noqa: E402
+from cclgan_plugin.data.image_file import encode_image  # noqa: E402
 from cclgan_plugin.data.rain_folder import rain_on  # noqa: E402
 from cclgan_plugin.data.rain_params import RAIN_TYPES, vary  # noqa: E402
 from cclgan_plugin.data.randomness import generator  # noqa: E402
+from cclgan_plugin.whole_file import write_whole  # noqa: E402
 
 #: Photographs of scikit-image; its cat, chelsea.png, is left for tests and pictures.
 FREE = (
@@ -210,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             rainy, clean = compressed([rainy, clean], generator(0, f'small weights {name} compression'))
         for side, image in (('rainy', rainy), ('clean', clean)):
             # Uncompressed: the small network would wait for its images to be decoded.
-            write_whole(str(args.out / side / f'{name}.bmp'), encode_image(image, '.bmp'))
+            write_whole(args.out / side / f'{name}.bmp', encode_image(image, '.bmp'))
         count += 1
     print(f'{args.out}: {count} pairs')
     return 0

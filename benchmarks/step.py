@@ -31,16 +31,16 @@ from benchmarks.machine import describe  # noqa: E402
 from benchmarks.modes import Mode  # noqa: E402
 from benchmarks.peak_memory import card_peak, peak_of_command, process_peak, reset_card_peak  # noqa: E402
 from benchmarks.step_chart import chart  # noqa: E402
-from benchmarks.step_options import ENCODERS  # noqa: E402
 from benchmarks.step_recipes import Recipe, Setting, step_recipes  # noqa: E402
 from benchmarks.step_report import report  # noqa: E402
 from benchmarks.step_results import StepResults, VariantResult  # noqa: E402
+from benchmarks.step_settings import add_setting_arguments, check_at_least, read_setting  # noqa: E402
 from benchmarks.step_variants import build_variant  # noqa: E402
-from benchmarks.tables import replace_between_marks, write_whole  # noqa: E402
+from benchmarks.tables import replace_between_marks  # noqa: E402
 from benchmarks.throughput import COMPILED, EAGER, measure_throughput, throughput_recipes  # noqa: E402
 from benchmarks.timing import Spread, time_interleaved  # noqa: E402
-from cclgan_plugin.archs import CCLGANDiscriminator  # noqa: E402
-from cclgan_plugin.errors import OptionError, UserError  # noqa: E402
+from cclgan_plugin.errors import UserError  # noqa: E402
+from cclgan_plugin.whole_file import write_whole  # noqa: E402
 
 SMOKE = {'size': 32, 'width': 16, 'blocks': 1, 'encoder': 'vgg', 'rounds': 2, 'batches': '1,2'}
 MARK = 'step table'
@@ -52,14 +52,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         prog='step.py', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add('--size', type=int, default=256, help='side of the square images, in pixels (256)')
-    add('--batch', type=int, default=1, help='pairs of images in a step (1)')
-    add('--width', type=int, default=64, help='channels after the first convolution of each network (64)')
-    add('--blocks', type=int, default=9, help='residual blocks of the generators (9)')
-    add('--encoder', default='clip+vgg', help='semantic encoders: clip, vgg, clip+vgg or none (clip+vgg)')
+    add_setting_arguments(parser)
     add('--rounds', type=int, default=5, help='timed rounds; 0 = count only (5)')
     add('--threads', type=int, default=2, help='threads of the CPU (2)')
-    add('--device', choices=('cpu', 'cuda'), default='cpu')
     add(
         '--modes',
         default='fp32,channels_last,bf16',
@@ -93,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = parse(argv)
         setting = read_setting(args)
+        check_at_least(args, 'threads', 1)
+        check_at_least(args, 'rounds', 0)
         recipes = read_recipes(args, setting)
         torch.set_num_threads(args.threads)
         if args.peak_of is not None:
@@ -111,21 +108,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'step.py: {error}', file=sys.stderr)
         return error.exit_code
     return 0
-
-
-def read_setting(args: argparse.Namespace) -> Setting:
-    """Raises OptionError for values that no step can have."""
-    least = CCLGANDiscriminator.min_size
-    bounds = {'size': least, 'batch': 1, 'width': 1, 'blocks': 1, 'threads': 1, 'rounds': 0}
-    for name, bound in bounds.items():
-        if getattr(args, name) < bound:
-            raise OptionError(f'--{name} must be at least {bound}, got {getattr(args, name)}')
-    if args.encoder != 'none' and not set(args.encoder.split('+')) <= ENCODERS.keys():
-        known = ', '.join(ENCODERS)
-        raise OptionError(f'--encoder must be none, or {known} joined by "+", got "{args.encoder}"')
-    if args.device == 'cuda' and not torch.cuda.is_available():
-        raise OptionError('--device cuda: PyTorch sees no graphics card here')
-    return Setting(args.size, args.batch, args.width, args.blocks, args.encoder, args.device)
 
 
 def read_recipes(args: argparse.Namespace, setting: Setting) -> list[Recipe]:

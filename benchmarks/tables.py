@@ -1,14 +1,13 @@
-"""Tables as text that is Markdown as well, and files that are written whole or not at all."""
+"""Tables as text that is Markdown as well, alone and between the marks of a page."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from cclgan_plugin.errors import DataError
 from cclgan_plugin.marked_page import between_marks
+from cclgan_plugin.whole_file import write_whole
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -23,28 +22,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     rule = '|' + '|'.join('-' * (w + 1) + ('-' if i == 0 else ':') for i, w in enumerate(widths)) + '|'
     return '\n'.join([line(cells[0]), rule, *map(line, cells[1:])])
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under its name only when all of it is on the disk.
-
-    Raises:
-        DataError: the folder does not exist or cannot be written to.
-    """
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    except OSError as error:
-        raise DataError(f'{path}: cannot write there: {error.strerror}') from error
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def with_text(path: Path, name: str, text: str) -> str:

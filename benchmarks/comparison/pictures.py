@@ -11,9 +11,10 @@ from benchmarks.comparison.plan_files import TestSet
 from benchmarks.comparison.runs import Places, Run
 from benchmarks.comparison.scoring import read_eight_bits
 from benchmarks.comparison.training_data import test_pictures
-from cclgan_plugin.data.image_file import encode_image, write_whole
+from cclgan_plugin.data.image_file import encode_image
 from cclgan_plugin.data.preview import middle, side_by_side, spread
 from cclgan_plugin.errors import DataError
+from cclgan_plugin.whole_file import write_whole
 
 #: Pictures of each test, evenly spread over its list, and how much of their middle is shown at most.
 COUNT, HEIGHT, WIDTH = 5, 240, 320
@@ -49,7 +50,7 @@ def write_pictures(runs: Sequence[Run], places: Places, folder: Path) -> list[Pa
         headings = [*names, 'truth'] if test.clean else names
         shown = side_by_side([[middle(image, *size) for image in row] for row in rows], headings)
         file = folder / f'{runs[0].protocol.name}-{test.name.replace(" ", "-")}.jpg'
-        write_whole(str(file), encode_image(shown, file.suffix))
+        write_whole(file, encode_image(shown, file.suffix))
         written.append(file)
     return written
 

@@ -14,8 +14,8 @@ from benchmarks.comparison.results import Result, first_figures, read_results
 from benchmarks.comparison.tables import pages
 from benchmarks.tables import table, with_text
 from cclgan_plugin.checksum import sha256_of
-from cclgan_plugin.data.image_file import write_whole
 from cclgan_plugin.errors import DataError
+from cclgan_plugin.whole_file import write_whole
 
 PICTURE = Path('docs') / 'comparison.png'
 _DIGEST = 'results-sha256'
@@ -50,9 +50,9 @@ def made(root: Path, results_file: Path) -> dict[Path, str]:
 def write_pages(root: Path, results_file: Path) -> None:
     """Write both pages and the picture."""
     for page, text in made(root, results_file).items():
-        write_whole(str(page), text.encode())
+        write_whole(page, text.encode())
     picture = chart(read_results(results_file), {_DIGEST: sha256_of(results_file)})
-    write_whole(str(root / PICTURE), picture)
+    write_whole(root / PICTURE, picture)
 
 
 def check_pages(root: Path, results_file: Path) -> int:

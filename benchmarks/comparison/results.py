@@ -11,8 +11,8 @@ from typing import Any
 from filelock import FileLock
 
 from benchmarks.comparison.plan_files import read_protocol
-from cclgan_plugin.data.image_file import write_whole
 from cclgan_plugin.errors import DataError
+from cclgan_plugin.whole_file import write_whole
 
 FILE = Path(__file__).resolve().parents[1] / 'results' / 'methods.jsonl'
 
@@ -93,7 +93,7 @@ def append_result(result: Result, file: Path = FILE) -> None:
     # Several commands may fill one file, say one on each core.
     with FileLock(f'{file}.lock'):
         before = file.read_bytes() if file.exists() else b''
-        write_whole(str(file), before + text.encode() + b'\n')
+        write_whole(file, before + text.encode() + b'\n')
 
 
 def _rounded(value: Any) -> Any:

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from benchmarks.comparison.recipes import ROOT
 from benchmarks.peak_memory import peak_of_process
-from cclgan_plugin.data.image_file import write_whole
 from cclgan_plugin.errors import TrainingError
+from cclgan_plugin.whole_file import write_whole
 
 _ITERATION = re.compile(r'iter:\s*([\d,]+)')
 
@@ -89,4 +89,4 @@ def _read(ledger: Path) -> Costs:
 
 
 def _write(ledger: Path, costs: Costs) -> None:
-    write_whole(str(ledger), json.dumps(costs.__dict__).encode())
+    write_whole(ledger, json.dumps(costs.__dict__).encode())

@@ -12,11 +12,12 @@ from tqdm import tqdm
 
 from benchmarks.comparison.plan_files import Protocol, Side, TestSet, find_list
 from cclgan_plugin.data.decode import decode_image
-from cclgan_plugin.data.image_file import encode_image, write_whole
+from cclgan_plugin.data.image_file import encode_image
 from cclgan_plugin.data.image_folder import find_images
 from cclgan_plugin.data.meta_info import read_meta_info
 from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
+from cclgan_plugin.whole_file import write_whole
 
 
 def names_of(side: Side, data: Path) -> list[str]:
@@ -74,7 +75,7 @@ def write_pairs(protocol: Protocol, data: Path, work: Path) -> None:
         for side, image in (('rainy', rainy), ('clean', clean)):
             # BasicSR's dataset does not look into subfolders.
             flat = Path(name.replace('/', '_')).with_suffix('.png')
-            write_whole(str(folder / side / flat), encode_image(image, '.png'))
+            write_whole(folder / side / flat, encode_image(image, '.png'))
     (folder / 'complete').touch()
 
 
@@ -124,7 +125,7 @@ def write_check(protocol: Protocol, data: Path, work: Path) -> Path:
         datasets['train'] = train
     for number, test in enumerate(protocol.tests, start=1):
         file = work / 'lists' / f'{protocol.name}-test-{number}.txt'
-        write_whole(str(file), '\n'.join([*test_pictures(test, data), '']).encode())
+        write_whole(file, '\n'.join([*test_pictures(test, data), '']).encode())
         kind = 'SingleImageDataset' if test.clean is None else 'PairedImageDataset'
         datasets[f'test_{number}'] = {
             'type': kind,
@@ -133,7 +134,7 @@ def write_check(protocol: Protocol, data: Path, work: Path) -> Path:
             **({} if test.clean is None else {'dataroot_gt': str(data / test.clean)}),
         }
     options = work / 'checked' / f'{protocol.name}.yml'
-    write_whole(str(options), yaml.safe_dump({'datasets': datasets}, sort_keys=False).encode())
+    write_whole(options, yaml.safe_dump({'datasets': datasets}, sort_keys=False).encode())
     return options
 
 

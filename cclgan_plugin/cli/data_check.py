@@ -49,9 +49,10 @@ def run(args: argparse.Namespace) -> int:
 
     from cclgan_plugin.data import check_report
     from cclgan_plugin.data.check import check_sets
-    from cclgan_plugin.data.image_file import encode_image, write_whole
+    from cclgan_plugin.data.image_file import encode_image
     from cclgan_plugin.data.similar_images import similarity
     from cclgan_plugin.errors import OptionError
+    from cclgan_plugin.whole_file import write_whole
 
     threshold = similarity(args.similarity)
     if args.sheet is not None and not args.sheet.lower().endswith('.png'):

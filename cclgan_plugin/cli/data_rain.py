@@ -49,11 +49,12 @@ def run(args: argparse.Namespace) -> int:
     """Renders; 0 = all done, 1 = done except for some bad photographs."""
     from tqdm import tqdm
 
-    from cclgan_plugin.data.image_file import encode_image, write_whole
+    from cclgan_plugin.data.image_file import encode_image
     from cclgan_plugin.data.rain_folder import keep_apart, plan, rain_on_folder
     from cclgan_plugin.data.rain_params import RainParams, rain_type
     from cclgan_plugin.data.rain_preview import rain_preview
     from cclgan_plugin.errors import OptionError
+    from cclgan_plugin.whole_file import write_whole
 
     given = {number.name: getattr(args, number.name) for number in fields(RainParams)}
     changes = {name: value for name, value in given.items() if value is not None}

@@ -95,9 +95,9 @@ def _groups(root: str, names: list[str], threshold: float) -> Any:
 
 
 def _write(args: argparse.Namespace, made: Split) -> None:
-    from cclgan_plugin.data.image_file import write_whole
     from cclgan_plugin.data.split import lists_of
     from cclgan_plugin.errors import DataError
+    from cclgan_plugin.whole_file import write_whole
 
     files = {
         os.path.join(os.path.expanduser(args.out_dir), name): names for name, names in lists_of(made).items()

@@ -1,15 +1,13 @@
-"""Writing images so that a file is either whole or not there."""
+"""Images as files of every format that is written."""
 
 from __future__ import annotations
 
 import io
-import os
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from cclgan_plugin.data.partial import partial_path
 from cclgan_plugin.errors import DataError
 
 # Of these, Pillow writes what OpenCV has no settings for.
@@ -44,30 +42,6 @@ def encode_image(image: np.ndarray, extension: str) -> bytes:
     if not done:
         raise DataError(f'an image of {image.shape[1]}x{image.shape[0]} cannot be written as {extension}')
     return data.tobytes()
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Writes a file under a hidden name beside it, then renames: no half-written file bears the name.
-
-    Missing folders are made.
-
-    Raises:
-        DataError: it cannot be written, e.g. the disk is full.
-    """
-    partial = partial_path(path)
-    try:
-        os.makedirs(os.path.dirname(partial), exist_ok=True)
-        try:
-            with open(partial, 'wb') as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        finally:
-            if os.path.exists(partial):
-                os.remove(partial)
-    except OSError as error:
-        raise DataError(f'{path}: cannot be written: {error.strerror or error}') from error
 
 
 def _with_pillow(image: np.ndarray, kind: str, **settings: int | bool) -> bytes:

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 from cclgan_plugin.data.image_error import ImageError
-from cclgan_plugin.data.image_file import write_whole
 from cclgan_plugin.data.lmdb_destination import check_destination, lock
 from cclgan_plugin.data.lmdb_entry import Entry, EntrySettings, make_entries
 from cclgan_plugin.data.lmdb_journal import Journal
@@ -20,6 +19,7 @@ from cclgan_plugin.data.lmdb_writer import LmdbWriter
 from cclgan_plugin.data.ordered_work import in_order
 from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
+from cclgan_plugin.whole_file import write_whole
 
 # Stored in one go; a sudden end costs at most one batch. Small ones stay in the processor's cache, which is
 # faster where a flush costs little; where it takes a large share of the time, they double, up to the most.

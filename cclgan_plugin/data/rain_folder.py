@@ -10,13 +10,14 @@ import numpy as np
 
 from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_error import ImageError
-from cclgan_plugin.data.image_file import encode_image, write_whole
+from cclgan_plugin.data.image_file import encode_image
 from cclgan_plugin.data.image_folder import find_images
 from cclgan_plugin.data.rain import Window, render_rain
 from cclgan_plugin.data.rain_params import RainParams, vary
 from cclgan_plugin.data.randomness import generator
 from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
+from cclgan_plugin.whole_file import write_whole
 
 
 class Rained(NamedTuple):

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
-from cclgan_plugin.data.partial import remove_left_overs
 from cclgan_plugin.errors import OptionError, UserError
 from cclgan_plugin.inference.comparison import places
 from cclgan_plugin.inference.derainer import Derainer
@@ -18,6 +17,7 @@ from cclgan_plugin.inference.jobs import Job, plan
 from cclgan_plugin.inference.measuring import Measurer, means, write_table
 from cclgan_plugin.inference.pictures import Outcome, derain_pictures
 from cclgan_plugin.inference.video import derain_video
+from cclgan_plugin.partial_file import remove_left_overs
 
 
 @dataclass

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cclgan_plugin.data.image_file import write_whole
 from cclgan_plugin.data.image_folder import find_images
 from cclgan_plugin.errors import DataError, did_you_mean
 from cclgan_plugin.inference.picture_file import read_picture
+from cclgan_plugin.whole_file import write_whole
 
 
 class Measurer:

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cclgan_plugin.data.image_file import write_whole
 from cclgan_plugin.errors import UserError
 from cclgan_plugin.inference.comparison import side_by_side
 from cclgan_plugin.inference.derainer import Derainer
@@ -20,6 +19,7 @@ from cclgan_plugin.inference.jobs import Job
 from cclgan_plugin.inference.measuring import Measurer
 from cclgan_plugin.inference.picture_file import Picture, encode_picture, read_picture
 from cclgan_plugin.inference.pixels import to_network
+from cclgan_plugin.whole_file import write_whole
 
 #: Pictures that are read ahead and that wait for being written; one of each where they are larger than this.
 _AHEAD, _LARGE = 4, 4_000_000

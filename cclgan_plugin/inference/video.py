@@ -13,11 +13,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cclgan_plugin.data.image_error import ImageError
-from cclgan_plugin.data.partial import partial_path
 from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import VIDEO_EXTENSIONS
 from cclgan_plugin.inference.video_look import picture_stream, quarter_turns
+from cclgan_plugin.partial_file import partial_path
 
 #: Called with the number of frames that are done, and of all (0 = not known).
 FrameProgress = Callable[[int, int], None]

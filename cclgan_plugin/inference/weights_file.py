@@ -56,7 +56,7 @@ def write_weights(path: str | os.PathLike[str], weights: NetworkWeights, half: b
     """
     from safetensors.torch import save
 
-    from cclgan_plugin.data.image_file import write_whole
+    from cclgan_plugin.whole_file import write_whole
 
     tensors = {name: _stored(name, tensor, half) for name, tensor in weights.tensors.items()}
     described = {

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from cclgan_plugin.checksum import sha256_of
-from cclgan_plugin.data.image_file import write_whole
 from cclgan_plugin.errors import run_as_command
 from cclgan_plugin.marked_page import between_marks
+from cclgan_plugin.whole_file import write_whole
 from cclgan_plugin.zoo.index import load_index
 from cclgan_plugin.zoo.schema import Entry, Index
 
@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     for file, text in late:
         if args.update:
-            write_whole(str(file), text.encode())
+            write_whole(file, text.encode())
         print(f'{file}: written' if args.update else f'{file} is out of date: {_COMMAND}')
     if args.update:
         load_index(args.data)  # the whole of it is right

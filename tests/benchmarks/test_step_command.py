@@ -15,6 +15,7 @@ from benchmarks.modes import Mode
 from benchmarks.peak_memory import peak_of_command, process_peak
 from benchmarks.step_goals import Goal
 from benchmarks.step_recipes import Setting
+from benchmarks.step_settings import read_setting
 from benchmarks.throughput import measure_throughput, throughput_recipes
 from benchmarks.timing import Spread, Times
 
@@ -94,7 +95,7 @@ def test_throughput_of_every_variant(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_modes_of_the_throughput_table(arguments: list[str], expected: str) -> None:
     args = step.parse([*TINY, *arguments])
-    modes = step.throughput_modes(args, step.read_recipes(args, step.read_setting(args)))
+    modes = step.throughput_modes(args, step.read_recipes(args, read_setting(args)))
     assert ','.join(map(str, modes)) == expected
     recipes = throughput_recipes(Setting(), [1, 4, 16], modes)
     assert len(recipes) == 3 * (1 + len(modes))

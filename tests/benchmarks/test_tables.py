@@ -1,4 +1,4 @@
-"""Tables line up, and files are written whole."""
+"""Tables line up, and pages keep what is around them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tables import replace_between_marks, table, write_whole
+from benchmarks.tables import replace_between_marks, table
 from cclgan_plugin.errors import DataError
 
 
@@ -35,8 +35,3 @@ def test_missing_or_doubled_marks_are_refused(tmp_path: Path, text: str) -> None
     with pytest.raises(DataError, match='exactly one line'):
         replace_between_marks(page, 't', 'new')
     assert page.read_text() == text
-
-
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match='nowhere'):
-        write_whole(tmp_path / 'nowhere' / 'file', b'')

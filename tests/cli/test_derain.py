@@ -371,7 +371,7 @@ def test_a_folder_in_the_place_of_a_result_is_named(derain, tmp_path, capsys):
 
 
 def test_what_a_killed_run_left_half_written_is_removed(derain, tmp_path):
-    from cclgan_plugin.data.partial import partial_path
+    from cclgan_plugin.partial_file import partial_path
 
     dead = subprocess.Popen([sys.executable, '-c', ''])
     dead.wait()

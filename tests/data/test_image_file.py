@@ -1,16 +1,12 @@
-"""Written images come back as they were, and a failed write leaves nothing behind."""
+"""Encoded images come back as they were."""
 
 from __future__ import annotations
-
-import errno
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cclgan_plugin.data.decode import decode_image
-from cclgan_plugin.data.image_file import encode_image, write_whole
+from cclgan_plugin.data.image_file import encode_image
 from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS
 from cclgan_plugin.errors import DataError
 
@@ -29,24 +25,3 @@ def test_every_format_comes_back(picture: np.ndarray, extension: str, dtype: str
 def test_an_image_that_a_format_cannot_hold_is_an_error() -> None:
     with pytest.raises(DataError, match=r'20000x1 as \.webp'):
         encode_image(np.zeros((1, 20000, 3), np.uint8), '.webp')
-
-
-def test_folders_are_made_and_nothing_else_is_left(tmp_path: Path) -> None:
-    write_whole(str(tmp_path / 'a' / 'b.png'), b'bytes')
-    assert (tmp_path / 'a' / 'b.png').read_bytes() == b'bytes'
-    assert os.listdir(tmp_path / 'a') == ['b.png']
-
-
-def test_a_full_disk_leaves_the_old_file_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / 'a.png').write_bytes(b'old')
-
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, 'No space left on device')
-
-    monkeypatch.setattr(os, 'fsync', full)
-    with pytest.raises(DataError, match=r'a\.png: cannot be written: No space left on device'):
-        write_whole(str(tmp_path / 'a.png'), b'new')
-    assert (tmp_path / 'a.png').read_bytes() == b'old'
-    assert os.listdir(tmp_path) == ['a.png']

@@ -18,7 +18,7 @@ _NAME = re.compile(rf'\..+\.{_HOST}\.(\d+)\.partial(\.\w+)?')
 _LONGEST = 180
 
 
-def partial_path(path: str, keep_extension: bool = False) -> str:
+def partial_path(path: str | os.PathLike[str], keep_extension: bool = False) -> str:
     """A hidden name beside ``path``, for this process alone.
 
     Args:

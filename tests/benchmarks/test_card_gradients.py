@@ -1,0 +1,35 @@
+"""The command ``python benchmarks/card_gradients.py``: float32 is near float64, and where it is not, 1."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import card_gradients
+from benchmarks.agreement import Agreement
+from benchmarks.modes import Mode
+from benchmarks.step_recipes import Setting
+
+TINY = Setting(size=32, width=4, blocks=1, encoder='none')
+
+
+def test_float32_is_nearer_than_bfloat16() -> None:
+    found = card_gradients.agreements(TINY, [Mode(), Mode(bf16=True)])
+    assert list(found) == ['oracle', 'ours', 'ours bf16']
+    assert found['ours'].losses < 1e-5
+    assert found['ours'].worst_gradient < found['ours bf16'].worst_gradient
+    assert found['ours'].gradients.keys() == {'g', 'g_rain', 'd', 'd_rain', 'h', 'h_rain'}
+
+
+@pytest.mark.parametrize(('ours', 'status'), [(0.0005, 0), (0.003, 0), (0.005, 1)])
+def test_the_status(monkeypatch: pytest.MonkeyPatch, ours: float, status: int) -> None:
+    def found(setting: Setting, modes: list[Mode]) -> dict[str, Agreement]:
+        return {'oracle': Agreement(0, {'g': 0.002}), 'ours': Agreement(0, {'g': ours})}
+
+    monkeypatch.setattr(card_gradients, 'agreements', found)
+    assert card_gradients.main(['--modes=fp32']) == status
+
+
+def test_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        card_gradients.main(['--size=8'])
+    assert '--size must be at least 24, got 8' in capsys.readouterr().err
