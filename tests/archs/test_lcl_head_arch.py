@@ -66,6 +66,14 @@ def test_short_embeddings_are_stretched_too():
     torch.testing.assert_close(found, true)
 
 
+def test_gradients_of_unit_vectors_of_first_and_second_order():
+    x = torch.randn(
+        2, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True
+    )
+    assert torch.autograd.gradcheck(unit_vectors, x)
+    assert torch.autograd.gradgradcheck(unit_vectors, x)
+
+
 def test_embeddings_are_float32_under_autocast():
     with torch.autocast('cpu', torch.bfloat16):
         assert LCLHead({'a': 3}, dim=4)({'a': torch.randn(1, 2, 3)})['a'].dtype == torch.float32
