@@ -95,22 +95,23 @@ class InterCCLLoss(nn.Module):
         """
         ratios = []
         for level in self.layers:
-            near, far = self._unit(level, positive), self._unit(level, negative)
-            anchor = self._unit(level, translation)
+            near, far = self._units(level, positive, negative)
             if reconstruction is None:
+                (anchor,) = self._units(level, translation)
                 ratios.append(contrastive_ratio(anchor, near, far, eps=self.eps))
             else:
-                back = self._unit(level, reconstruction)
+                anchor, back = self._units(level, translation, reconstruction)
                 ratios.append(cycle_contrastive_ratio(anchor, back, near, far, self.pair_weight, self.eps))
         return self.loss_weight * torch.stack(ratios).sum() / self.num_trained
 
-    def _unit(self, level: str, vectors: Mapping[str, Tensor]) -> Tensor:
-        x = at_least_float32(vectors[level])
+    def _units(self, level: str, *images: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        # Together: for a graphics card, the launches are what such small things cost.
+        x = at_least_float32(torch.stack([vectors[level] for vectors in images]))
         if self.projection == 'fixed':
             with torch.autocast(x.device.type, enabled=False):
                 x = x @ self._projection_like(level, x)
         # A grey pixel is the zero vector of the image level; its gradient is divided by eps.
-        return F.normalize(x, dim=-1, eps=1e-7)
+        return F.normalize(x, dim=-1, eps=1e-7).unbind()
 
     def _projection_like(self, level: str, x: Tensor) -> Tensor:
         # Moved once, not in every step: the move would make the host wait for a GPU.
