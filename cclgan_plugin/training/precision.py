@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -65,13 +66,17 @@ class Precision:
                 self.scaler(update).unscale_(optimizer)
 
     def step(self, optimizers: Iterable[torch.optim.Optimizer], update: str) -> None:
-        """Step the optimizers; under ``fp16`` not those whose gradients overflowed, and halve the scale."""
+        """Step the optimizers; under ``fp16`` not those whose gradients overflowed, and halve the scale.
+
+        One that has been told to skip this step (``found_inf``, see FiniteGuard) does so in every precision.
+        """
         if not self.scales:
             for optimizer in optimizers:
                 optimizer.step()
             return
         for optimizer in optimizers:
-            self.scaler(update).step(optimizer)
+            with _skipping_for_both(optimizer):
+                self.scaler(update).step(optimizer)
         self.scaler(update).update()
 
     def state_dict(self) -> dict[str, Any]:
@@ -82,3 +87,21 @@ class Precision:
         """Continue with the scales of a saved state."""
         for name, scales in state.items():
             self.scaler(name).load_state_dict(scales)
+
+
+@contextmanager
+def _skipping_for_both(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """While a GradScaler steps, which would put its own ``found_inf`` in the place of the one that is there."""
+    told: Tensor | None = getattr(optimizer, 'found_inf', None)
+    if told is None:
+        yield
+        return
+
+    def keep(optimizer: Any, args: Any, kwargs: Any) -> None:
+        optimizer.found_inf = torch.maximum(optimizer.found_inf, told)
+
+    hook = optimizer.register_step_pre_hook(keep)
+    try:
+        yield
+    finally:
+        hook.remove()

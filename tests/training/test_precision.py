@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cclgan_plugin.errors import OptionError
+from cclgan_plugin.training.finite_guard import FiniteGuard
 from cclgan_plugin.training.precision import Precision
 
 CPU = torch.device('cpu')
@@ -55,3 +56,22 @@ def test_scales_survive_a_resume():
     second.load_state_dict(first.state_dict())
     assert second.scaler('G').get_scale() == first.scaler('G').get_scale() != 65536.0
     assert Precision('bf16', CPU).state_dict() == {}
+
+
+@pytest.mark.parametrize('amp', ['off', 'bf16', 'fp16'])
+@pytest.mark.parametrize('skip', [False, True])
+def test_what_the_guard_says_of_the_iteration_holds_in_every_precision(amp, skip):
+    """The gradients of this update are sound: it was the other update that was not."""
+    precision, guard = Precision(amp, CPU), FiniteGuard(limit=9, deferred=True)
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.Adam([weight], lr=0.5, fused=True)
+    for iteration in (1, 2):  # the second time, what the first has left behind would be seen
+        before = weight.detach().clone()
+        guard.begin()
+        bad = skip and iteration == 1
+        guard.check(['l_d'], torch.tensor([float('nan') if bad else 1.0]), iteration, [])
+        precision.backward([weight.sum()], 'G')
+        guard.check(['l_g'], torch.ones(1), iteration, [optimizer])
+        precision.step([optimizer], 'G')
+        assert torch.equal(weight.detach(), before) is bad
+    assert precision.scaler('G').get_scale() == Precision(amp, CPU).scaler('G').get_scale()
