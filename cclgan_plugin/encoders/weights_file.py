@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from cclgan_plugin.errors import WeightsError, did_you_mean
+from cclgan_plugin.mends.trusted_load import load_safetensors
+from cclgan_plugin.weight_names import bare_names
 
 
 def find_weights(weights: str, where: str, keywords: tuple[str, ...]) -> Path:
@@ -68,16 +70,12 @@ def read_tensors(path: Path, key: str) -> dict[str, Tensor]:
             raise WeightsError(
                 f'{path}: expected named tensors, under "{name}" the file holds {_describe_value(value)}.'
             )
-    # Networks saved from inside (Distributed)DataParallel carry its prefix.
-    prefix = 'module.' if all(name.startswith('module.') for name in content) else ''
-    return {name[len(prefix) :]: value for name, value in content.items()}
+    return bare_names(content)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
     try:
-        return load_file(path, device='cpu')
+        return load_safetensors(path)
     except Exception as error:
         raise WeightsError(f'{path}: not a readable .safetensors file ({_first_line(error)}).') from error
 

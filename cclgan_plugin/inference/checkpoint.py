@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cclgan_plugin.errors import OptionError, WeightsError, did_you_mean
 from cclgan_plugin.inference.weights_file import NetworkWeights
+from cclgan_plugin.weight_names import bare_names
 
 #: BasicSR's names: net_g_latest.pth, net_g_rain_5000.pth.
 _NAME = re.compile(r'net_(?P<network>\w+?)_(?:latest|\d+)$')
@@ -62,7 +63,7 @@ def _weights(content: Any, path: Path) -> tuple[dict[str, Tensor], str]:
     ):
         what = ', '.join(map(str, list(content)[:5])) if isinstance(content, dict) else type(content).__name__
         raise WeightsError(f'{path}: no weights of a network, it holds {what or "nothing"}')
-    return {str(name).removeprefix('module.'): tensor for name, tensor in content.items()}, entry
+    return bare_names(content), entry
 
 
 def _block(path: Path, options: str | None, network: str) -> tuple[dict[str, Any], str]:

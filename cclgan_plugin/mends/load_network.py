@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from cclgan_plugin.errors import WeightsError
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
-from cclgan_plugin.mends.saving import bare_name
 from cclgan_plugin.mends.trusted_load import BareWeights, load_data_only
+from cclgan_plugin.weight_names import bare_names
 
 __all__ = ['apply', 'load_network', 'needed']
 
@@ -56,7 +56,7 @@ def load_network(
         loaded = loaded[param_key]
     if not isinstance(loaded, dict) or not all(isinstance(tensor, Tensor) for tensor in loaded.values()):
         raise WeightsError(f'{load_path} holds no weights of a network for {name}.')
-    weights = {bare_name(key): tensor for key, tensor in loaded.items()}
+    weights = bare_names(loaded)
     logger.info(f'Loading {name} from {load_path} ({param_key or "bare weights"}).')
     own = net.state_dict()
     misfits = [key for key in weights if key in own and own[key].shape != weights[key].shape]

@@ -21,19 +21,15 @@ from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
 from cclgan_plugin.training.atomic_save import atomic_torch_save
 from cclgan_plugin.training.epoch_plan import current_plan
+from cclgan_plugin.weight_names import bare_names
 
-__all__ = ['apply', 'bare_name', 'needed', 'plain_weights', 'save_network', 'save_training_state']
-
-
-def bare_name(key: str) -> str:
-    """The name of a weight in the bare network: without what DDP, DataParallel and torch.compile prefix."""
-    return key.removeprefix('module.').replace('_orig_mod.', '')
+__all__ = ['apply', 'needed', 'plain_weights', 'save_network', 'save_training_state']
 
 
 def plain_weights(net: nn.Module) -> OrderedDict[str, Tensor]:
     """The weights of a bare network on the CPU, without the prefix that wrappers give their names."""
     own = net.state_dict()
-    weights = OrderedDict((bare_name(key), tensor.detach().cpu()) for key, tensor in own.items())
+    weights = OrderedDict((key, tensor.detach().cpu()) for key, tensor in bare_names(own).items())
     # What load_state_dict needs to read weights of older layers.
     weights._metadata = getattr(own, '_metadata', None)  # type: ignore[attr-defined]
     return weights

@@ -48,7 +48,7 @@ def load_data_only(path: str | os.PathLike[str]) -> Any:
     path = local_file(path)
     try:
         if path.suffix == '.safetensors':
-            return _load_safetensors(path)
+            return load_safetensors(path)
         return torch.load(path, map_location='cpu', weights_only=True)
     except FileNotFoundError as error:
         raise WeightsError(f'There is no file {path}.') from error
@@ -63,7 +63,8 @@ def load_data_only(path: str | os.PathLike[str]) -> Any:
         raise WeightsError(f'{path} cannot be read as a checkpoint: {reason}.') from error
 
 
-def _load_safetensors(path: Path) -> BareWeights:
+def load_safetensors(path: Path) -> BareWeights:
+    """The weights in a ``.safetensors`` file; what its reader raises is of many kinds."""
     from safetensors.torch import load_file
 
     # A name that begins with an underscore is a note of the file's writer, not a weight of the network.

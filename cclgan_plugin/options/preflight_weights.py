@@ -8,6 +8,7 @@ from typing import Any
 from cclgan_plugin.errors import UserError, WeightsError, did_you_mean
 from cclgan_plugin.options.blank_networks import build_blank
 from cclgan_plugin.options.schema.groups import NETWORKS
+from cclgan_plugin.weight_names import bare_names
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -86,7 +87,7 @@ def read_shapes(file: Path, param_key: str | None, key: str) -> Shapes:
         content = content[found]
     if not isinstance(content, dict) or not content or not all(hasattr(v, 'shape') for v in content.values()):
         raise WeightsError(f'{key}: {file} holds no weights of a network but {_first(content)}')
-    return {str(name).removeprefix('module.'): tuple(value.shape) for name, value in content.items()}
+    return {name: tuple(value.shape) for name, value in bare_names(content).items()}
 
 
 def _compare(opt: dict[str, Any], name: str, held: Shapes, strict: bool, where: str) -> None:

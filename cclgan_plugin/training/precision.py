@@ -91,7 +91,7 @@ class Precision:
 
 @contextmanager
 def _skipping_for_both(optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """While a GradScaler steps, which would put its own ``found_inf`` in the place of the one that is there."""
+    """While a GradScaler steps, which would put its own ``found_inf`` in the place of what is there."""
     told: Tensor | None = getattr(optimizer, 'found_inf', None)
     if told is None:
         yield
