@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -35,29 +36,30 @@ def _check_unpaired(dataset: dict[str, Any]) -> None:
     from cclgan_plugin.data.image_side import ImageSide
     from cclgan_plugin.data.synthetic_rain import SyntheticRain
 
-    longest = 0
-    count = 0
+    counts = []
     for side in ('lq', 'gt'):
         listed = dataset.get(f'meta_info_file_{side}')
         source = find_source(side, dataset[f'dataroot_{side}'], listed, dataset['io_backend'])
-        count = len(source)
-        longest = max(longest, count)
+        counts.append(len(source))
         if dataset['corrupt_images'] == 'skip':
             # One good image is enough.
             ImageSide(f'dataroot_{side}', source, 'skip').load(0, lambda: np.random.default_rng(0))
         else:
             _look_at(source)
+    rainy, clean = counts
     if dataset.get('synthetic_rain') is not None:
-        # Says whether a clean image is left; the seed plays no part in that.
-        SyntheticRain.from_options(dataset['synthetic_rain']).choose(count, seed=0)
-    _check_batch(longest, dataset)
+        # How many are rained on, and that a clean one is left; the seed plays no part in that.
+        rained, stay = SyntheticRain.from_options(dataset['synthetic_rain']).choose(clean, seed=0)
+        rainy, clean = rainy + len(rained), len(stay)
+    _check_batch(max(rainy, clean), dataset)
 
 
 def _check_batch(images: int, dataset: dict[str, Any]) -> None:
     """The loader drops an incomplete batch; with fewer images than one batch nothing would be left."""
     from basicsr.utils.dist_util import get_dist_info
 
-    share = images * dataset['dataset_enlarge_ratio'] // get_dist_info()[1]
+    # As EpochSampler deals them out.
+    share = math.ceil(images * dataset['dataset_enlarge_ratio'] / get_dist_info()[1])
     if share < dataset['batch_size_per_gpu'] and dataset['small_set'] == 'error':
         raise OptionError(
             # By now the options hold the product: what the loader deals out at a time.

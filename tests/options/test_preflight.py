@@ -333,3 +333,19 @@ def test_fewer_images_than_one_batch(run: Options) -> None:
     message = refused(run('datasets:train:batch_size_per_gpu=2', 'train:grad_accum=2'), OptionError)
     assert 'a step takes 4 images of each side (batch_size_per_gpu, times train.grad_accum)' in message
     preflight(run('datasets:train:batch_size_per_gpu=1000', 'datasets:train:dataset_enlarge_ratio=1000'))
+
+
+def test_the_batches_are_counted_as_the_sampler_deals_them(
+    run: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three images for two processes: the first card of the next round fills up the second one's hand."""
+    monkeypatch.setattr('basicsr.utils.dist_util.get_dist_info', lambda: (0, 2))
+    preflight(run('datasets:train:batch_size_per_gpu=2'))
+    assert '2 for each process' in refused(run('datasets:train:batch_size_per_gpu=3'), OptionError)
+
+
+def test_images_that_are_rained_on_count_on_the_other_side(run: Options) -> None:
+    rain = ('datasets:train:synthetic_rain:fraction=0.34', 'datasets:train:batch_size_per_gpu=4')
+    preflight(run(*rain))
+    message = refused(run(*rain, 'datasets:train:batch_size_per_gpu=5'), OptionError)
+    assert 'the larger side has 4' in message
