@@ -1,4 +1,4 @@
-"""Finding the image files below a folder."""
+"""Finding the files below a folder, and the images among them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ IMAGE_EXTENSIONS = ('.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.bmp', '.dib', '.
 def find_images(root: str, what: str = 'folder') -> list[str]:
     """All images below a folder, at any depth, as sorted paths relative to it with ``/`` between the parts.
 
-    Files are told by their extension, in upper or lower case. Names that begin with a dot are left out
-    (also folders, and the ``._photo.jpg`` that macOS leaves on other disks). Links are followed; a
-    folder that several links lead to, perhaps in a circle, is visited once.
+    Files are told by their extension, in upper or lower case; for which are looked at see
+    :func:`visible_files`.
 
     Args:
         root: the folder.
@@ -24,13 +23,39 @@ def find_images(root: str, what: str = 'folder') -> list[str]:
     Raises:
         DataError: the folder is missing, is a file, cannot be listed, or holds no image.
     """
+    files = visible_files(root, what)
+    images = [name for name in files if extension_of(name) in IMAGE_EXTENSIONS]
+    if not images:
+        looked_for = ', '.join(IMAGE_EXTENSIONS)
+        others = Counter(extension_of(name) or 'no extension' for name in files)
+        found = ', '.join(f'{count} x {extension}' for extension, count in others.most_common(5))
+        raise DataError(
+            f'{what}: no image in "{root}" or below; looked for {looked_for}'
+            + (f', found only {found}' if found else ' and found no file at all')
+        )
+    return images
+
+
+def visible_files(root: str, what: str = 'folder') -> list[str]:
+    """All files below a folder, at any depth, as sorted paths relative to it with ``/`` between the parts.
+
+    Names that begin with a dot are left out (also folders, and the ``._photo.jpg`` that macOS leaves on
+    other disks). Links are followed; a folder that several links lead to, perhaps in a circle, is visited
+    once. A link that leads nowhere counts as a file: it is named when it is read.
+
+    Args:
+        root: the folder.
+        what: what the folder is called in messages.
+
+    Raises:
+        DataError: the folder is missing, is a file, or cannot be listed.
+    """
     check_folder(root, what)
-    images: list[str] = []
-    others: Counter[str] = Counter()
+    files: list[str] = []
     visited: set[tuple[int, int]] = set()
     folders, links = [''], list[str]()
     while folders or links:
-        # Links wait until every real folder was seen, so an image keeps its own path where it has one.
+        # Links wait until every real folder was seen, so a file keeps its own path where it has one.
         folder = folders.pop() if folders else links.pop()
         here = os.path.join(root, folder)
         status = os.stat(here)
@@ -41,18 +66,14 @@ def find_images(root: str, what: str = 'folder') -> list[str]:
             name = folder + entry.name
             if _is_folder(entry):
                 (links if entry.is_symlink() else folders).append(f'{name}/')
-            elif not _is_image(name):
-                others[os.path.splitext(name)[1].lower() or 'no extension'] += 1
-            elif entry.is_symlink() or entry.is_file():  # a dangling link is named when it is read
-                images.append(name)
-    if not images:
-        looked_for = ', '.join(IMAGE_EXTENSIONS)
-        found = ', '.join(f'{count} x {extension}' for extension, count in others.most_common(5))
-        raise DataError(
-            f'{what}: no image in "{root}" or below; looked for {looked_for}'
-            + (f', found only {found}' if found else ' and found no file at all')
-        )
-    return sorted(images)
+            elif entry.is_symlink() or entry.is_file():
+                files.append(name)
+    return sorted(files)
+
+
+def extension_of(name: str) -> str:
+    """Of a file, in lower case, with its dot."""
+    return os.path.splitext(name)[1].lower()
 
 
 def check_folder(root: str, what: str = 'folder') -> None:
@@ -91,7 +112,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads to itself
         return False
-
-
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS

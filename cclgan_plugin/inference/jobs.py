@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS, find_images
+from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS, extension_of, find_images, visible_files
 from cclgan_plugin.errors import DataError, did_you_mean
 
 #: Pictures that are not read. In a folder they are jobs like others: named, and not passed over.
@@ -37,7 +37,7 @@ class Job:
 
     @property
     def is_video(self) -> bool:
-        return os.path.splitext(self.source)[1].lower() in VIDEO_EXTENSIONS
+        return extension_of(self.source) in VIDEO_EXTENSIONS
 
 
 def plan(inputs: Sequence[str], out: str) -> list[Job]:
@@ -63,7 +63,7 @@ def plan(inputs: Sequence[str], out: str) -> list[Job]:
     # A file may be named twice, also by a folder and a pattern.
     found = list(dict.fromkeys(found))
     one_file = len(inputs) == 1 and os.path.isfile(inputs[0])
-    if one_file and not os.path.isdir(out) and _extension(out) in _FILES:
+    if one_file and not os.path.isdir(out) and extension_of(out) in _FILES:
         jobs = [Job(found[0][0], out, os.path.basename(out))]
         _check_kind(jobs[0])
     else:
@@ -78,8 +78,9 @@ def _expand(given: str, out: str) -> list[tuple[str, str]]:
     """Files behind one input, each with its name below the output folder."""
     if os.path.isdir(given):
         inside = os.path.join(os.path.realpath(out), '')
-        names = find_images(given, 'INPUT') if _has_images(given) else []
-        names = sorted({*names, *_files(given, (*VIDEO_EXTENSIONS, *_OTHER_PICTURES))})
+        names = [name for name in visible_files(given, 'INPUT') if extension_of(name) in _FILES]
+        if not any(extension_of(name) not in _OTHER_PICTURES for name in names):
+            find_images(given, 'INPUT')  # says what is there instead
         files = [(os.path.join(given, name), name) for name in names]
         # Results of an earlier run, where the output folder lies in the input folder.
         found = [f for f in files if not os.path.realpath(f[0]).startswith(inside)]
@@ -101,28 +102,14 @@ def _expand(given: str, out: str) -> list[tuple[str, str]]:
     raise DataError(f'INPUT: there is no file or folder "{given}".{near}')
 
 
-def _has_images(folder: str) -> bool:
-    """Whether to ask for images at all: a folder of videos is no error."""
-    return not _files(folder, VIDEO_EXTENSIONS) or bool(_files(folder, IMAGE_EXTENSIONS))
-
-
-def _files(folder: str, extensions: Sequence[str]) -> list[str]:
-    return [
-        os.path.relpath(os.path.join(here, name), folder).replace(os.sep, '/')
-        for here, _, names in os.walk(folder)
-        for name in names
-        if _extension(name) in extensions and not name.startswith('.')
-    ]
-
-
 def _check_kind(job: Job) -> None:
     """A picture becomes a picture of a kind that is written, a video a video."""
     known = VIDEO_EXTENSIONS if job.is_video else IMAGE_EXTENSIONS
-    same = _extension(job.out) == _extension(job.source)
-    if _extension(job.out) not in known and not (same and not job.is_video):
+    same = extension_of(job.out) == extension_of(job.source)
+    if extension_of(job.out) not in known and not (same and not job.is_video):
         what = 'a video' if job.is_video else 'a picture'
         raise DataError(
-            f'-o: "{job.out}": {job.source} is {what}, which is not written as {_extension(job.out)}; '
+            f'-o: "{job.out}": {job.source} is {what}, which is not written as {extension_of(job.out)}; '
             f'expected {", ".join(known)}'
         )
 
@@ -141,7 +128,3 @@ def _check_apart(jobs: Sequence[Job]) -> None:
         other = taken.setdefault(place.lower(), job.source)
         if other != job.source:
             raise DataError(f'{other} and {job.source} would both become {job.out}; derain them one by one')
-
-
-def _extension(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
