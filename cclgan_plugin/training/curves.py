@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from cclgan_plugin.errors import TrainingError
+from cclgan_plugin.training.run_files import write_run_file, writing
 
 COLUMNS = ('iteration', 'name', 'value')
 
@@ -31,13 +31,9 @@ class Curves:
             for row in self._rows()
             if row[0] < resumed_at or (row[0] == resumed_at > 0 and ':' not in row[1])
         ]
-        temporary = self.path.with_suffix('.csv.tmp')
-        with self._reporting():
-            with temporary.open('w', newline='') as file:
-                writer = csv.writer(file)
-                writer.writerow(COLUMNS)
-                writer.writerows(kept)
-            os.replace(temporary, self.path)
+        text = io.StringIO(newline='')
+        csv.writer(text).writerows([COLUMNS, *kept])
+        write_run_file(self.path, text.getvalue().encode())
 
     def add(self, iteration: int, values: Mapping[str, float]) -> None:
         """Append one row for each value.
@@ -45,18 +41,8 @@ class Curves:
         Raises:
             TrainingError: the file cannot be written.
         """
-        with self._reporting(), self.path.open('a', newline='') as file:
+        with writing(self.path), self.path.open('a', newline='') as file:
             csv.writer(file).writerows((iteration, name, value) for name, value in values.items())
-
-    @contextmanager
-    def _reporting(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise TrainingError(
-                f'Cannot write {self.path}: {error.strerror or error}. The saved states are whole; make '
-                'room, or mend the folder, and go on with --auto_resume.'
-            ) from error
 
     def _rows(self) -> list[tuple[int, str, float]]:
         if not self.path.is_file():
@@ -75,6 +61,9 @@ class Curves:
 
         Returns:
             The picture's path.
+
+        Raises:
+            TrainingError: it cannot be written.
         """
         series: dict[str, list[tuple[int, float]]] = {}
         for iteration, name, value in self._rows():
@@ -97,5 +86,7 @@ class Curves:
             axes.tick_params(labelsize=8)
             axes.grid(alpha=0.3)
         path = self.folder / 'curves.png'
-        figure.savefig(path, dpi=110)
+        picture = io.BytesIO()
+        figure.savefig(picture, dpi=110)
+        write_run_file(path, picture.getvalue())
         return path

@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from cclgan_plugin.data.image_file import encode_image
+from cclgan_plugin.training.run_files import write_run_file
+
 _CAPTION = 22  # pixels above each image
 _LEGIBLE = 150  # pixels that a caption needs
 
@@ -44,11 +47,6 @@ def save_png(image: np.ndarray, path: str | Path) -> None:
     """Write an ``(H, W, 3)`` RGB uint8 image, making its folder.
 
     Raises:
-        OSError: the file cannot be written.
+        TrainingError: the file cannot be written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ok, data = cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    if not ok:
-        raise OSError(f'{path}: the image could not be encoded')
-    path.write_bytes(data.tobytes())
+    write_run_file(path, encode_image(image, '.png'))

@@ -57,3 +57,11 @@ def test_the_picture_shows_each_name(tmp_path):
     picture = cv2.imread(str(curves.draw()))
     assert picture.shape[0] > 400  # five diagrams need two rows
     assert picture.std() > 10
+
+
+def test_a_picture_that_cannot_be_written_is_an_error_of_the_training(tmp_path):
+    curves = Curves(tmp_path)
+    curves.add(1, {'l_d': 1.0})
+    (tmp_path / 'curves.png').mkdir()
+    with pytest.raises(TrainingError, match=r'curves\.png: cannot be written: .*--auto_resume'):
+        curves.draw()

@@ -2,8 +2,10 @@
 
 import cv2
 import numpy as np
+import pytest
 import torch
 
+from cclgan_plugin.errors import TrainingError
 from cclgan_plugin.training.pictures import labelled_row, save_png, to_uint8
 
 
@@ -32,3 +34,9 @@ def test_png_keeps_rgb(tmp_path):
     red[..., 0] = 200
     save_png(red, tmp_path / 'new folder' / 'red.png')
     assert cv2.imread(str(tmp_path / 'new folder' / 'red.png'))[0, 0].tolist() == [0, 0, 200]
+
+
+def test_a_picture_that_cannot_be_written_is_an_error_of_the_training(tmp_path):
+    (tmp_path / 'folder').write_bytes(b'a file')
+    with pytest.raises(TrainingError, match=r'red\.png: cannot be written: .*go on with --auto_resume'):
+        save_png(np.zeros((4, 4, 3), np.uint8), tmp_path / 'folder' / 'red.png')
