@@ -16,6 +16,7 @@ from cclgan_plugin.data.rain_folder import rain_on
 from cclgan_plugin.data.rain_params import RainParams, vary
 from cclgan_plugin.data.randomness import generator
 from cclgan_plugin.errors import DataError
+from cclgan_plugin.partial_file import partial_path
 
 # No photograph is on two sides. Rainy and clean are divided so that their colours differ least,
 # or a discriminator would tell the sides apart by colour and not by rain.
@@ -68,7 +69,7 @@ def write_demo(root: str, overwrite: bool = False, seed: int = 0) -> DemoSet:
     images = _make(seed)
     new = not os.path.isdir(root)
     folder, name = os.path.split(root)
-    staging = os.path.join(folder if new else root, f'.{name}.{os.getpid()}.partial')
+    staging = partial_path(os.path.join(folder if new else root, name))
     try:
         for path, image in images.items():
             os.makedirs(os.path.dirname(os.path.join(staging, path)), exist_ok=True)

@@ -14,6 +14,7 @@ from cclgan_plugin.errors import DataError, UserError
 from cclgan_plugin.inference.exportable import exportable
 from cclgan_plugin.inference.pretrained import find_weights
 from cclgan_plugin.inference.weights_file import NetworkWeights, build_network, read_weights, write_weights
+from cclgan_plugin.partial_file import partial_path
 
 #: Height and width of the images that a written file is tried with. Not 1x1: instance norm blows the
 #: rounding of an image of one colour up to full size, so that it looks different in every program.
@@ -82,7 +83,7 @@ def export(
     except OSError as error:
         raise DataError(f'{file.parent}: cannot be made: {error.strerror or error}') from error
     # The extension stays at the end: programs tell the form by it.
-    temporary = file.with_name(f'.{file.stem}.{os.getpid()}{form.extension}')
+    temporary = Path(partial_path(file, keep_extension=True))
     try:
         form.write(net, weights, temporary, half)
         difference = _largest_difference(net, form.load(temporary))

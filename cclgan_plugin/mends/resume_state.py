@@ -23,7 +23,7 @@ from cclgan_plugin.mends import experiment_folders
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
 from cclgan_plugin.mends.trusted_load import load_data_only
-from cclgan_plugin.training.atomic_save import remove_leftovers
+from cclgan_plugin.partial_file import remove_left_overs
 from cclgan_plugin.training.distributed import from_first
 from cclgan_plugin.training.epoch_plan import Dealing
 
@@ -63,8 +63,7 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     _keep_seed(opt, state)
     experiment_folders.check_before(opt)
     if get_dist_info()[0] == 0:
-        for folder in ('models', 'training_states'):
-            remove_leftovers(opt['path'][folder])
+        remove_left_overs(opt['path'][folder] for folder in ('models', 'training_states'))
     starting_point = (state['epoch'], state['iter'])
     starting_dealing = _read_dealing(state)
     return state

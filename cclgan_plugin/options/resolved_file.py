@@ -6,16 +6,16 @@ import copy
 import os
 import shlex
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cclgan_plugin.errors import TrainingError
+from cclgan_plugin.errors import DataError, TrainingError
 from cclgan_plugin.options.inherit import load_options
 from cclgan_plugin.options.yaml_file import OptionsLoader
+from cclgan_plugin.whole_file import write_whole
 
 _resolved: dict[str, dict[str, Any]] = {}
 
@@ -78,30 +78,8 @@ def copy_opt_file(opt_file: str, experiments_root: str) -> None:
         f'# Written: {time.asctime()}\n'
         f'# Command: {" ".join([sys.argv[0], *map(shlex.quote, sys.argv[1:])]).replace(chr(10), " ")}\n\n'
     )
-    _write(Path(experiments_root) / os.path.basename(opt_file), header + dump_options(options))
-
-
-def _write(path: Path, text: str) -> None:
+    path = Path(experiments_root) / os.path.basename(opt_file)
     try:
-        with tempfile.NamedTemporaryFile(
-            'w', encoding='utf-8', dir=path.parent, prefix=f'.{path.name}.', delete=False
-        ) as file:
-            temporary = file.name
-            try:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-                # Temporary files are private by default; an options file is as readable as its neighbours.
-                os.chmod(temporary, 0o666 & ~_umask())
-                os.replace(temporary, path)
-            except BaseException:
-                os.unlink(temporary)
-                raise
-    except OSError as error:
-        raise TrainingError(f'{path}: the options could not be written: {error.strerror or error}') from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        write_whole(path, (header + dump_options(options)).encode())
+    except DataError as error:
+        raise TrainingError(f'the options of the run: {error}') from error

@@ -11,6 +11,7 @@ from typing import IO, Any, BinaryIO, cast
 import torch
 
 from cclgan_plugin.errors import TrainingError
+from cclgan_plugin.partial_file import partial_path
 
 
 class _Remembering:
@@ -46,12 +47,6 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def remove_leftovers(folder: str | os.PathLike[str]) -> None:
-    """Remove the temporary files that killed processes have left in a folder."""
-    for path in Path(folder).glob('.*.tmp'):
-        path.unlink(missing_ok=True)
-
-
 def atomic_torch_save(obj: Any, path: str | os.PathLike[str]) -> str:
     """Write ``obj`` with ``torch.save``, completely or not at all.
 
@@ -70,8 +65,7 @@ def atomic_torch_save(obj: Any, path: str | os.PathLike[str]) -> str:
         TrainingError: the file system refuses (disk full, no permission, no such folder).
     """
     path = Path(path)
-    # One name per process, so that two runs that share a folder cannot mix their bytes.
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    temporary = Path(partial_path(path))
     remembered: OSError | None = None
     try:
         with open(temporary, 'wb') as file:

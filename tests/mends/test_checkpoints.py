@@ -23,6 +23,7 @@ from torch import nn
 
 from cclgan_plugin.errors import TrainingError, WeightsError
 from cclgan_plugin.mends import experiment_folders, resume_state
+from cclgan_plugin.partial_file import partial_path
 
 MakeOpt = Callable[..., dict[str, Any]]
 Train = Callable[[dict[str, Any]], None]
@@ -329,11 +330,19 @@ def test_a_resumed_run_keeps_the_seed_it_began_with(make_opt: MakeOpt, train: Tr
     assert opt['manual_seed'] == opt['datasets']['train']['manual_seed'] == 0
 
 
-def test_what_a_kill_left_behind_is_removed_on_resuming(make_opt: MakeOpt, train: Train) -> None:
+def test_what_a_kill_left_behind_is_removed_on_resuming(
+    make_opt: MakeOpt, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what another process is writing just now is not."""
     opt = interrupted(make_opt, train)
-    leftover = Path(opt['path']['models'], '.net_g_6.pth.123.tmp')
-    leftover.write_bytes(b'half')
+    being_written = Path(partial_path(Path(opt['path']['models'], 'net_g_6.pth')))
+    with monkeypatch.context() as killed:
+        killed.setattr(os, 'getpid', lambda: 2**31 - 1)
+        leftover = Path(partial_path(Path(opt['path']['models'], 'net_g_6.pth')))
+    for file in (being_written, leftover):
+        file.write_bytes(b'half')
     train_module.load_resume_state(opt)
+    assert being_written.exists()
     assert not leftover.exists()
 
 
