@@ -55,6 +55,8 @@ class Derainer:
         self.memory = None if memory is None else parse_memory(memory)
         self.network = network.to(self.device).eval()
         self._whole: Callable[[Tensor], Tensor] = torch.compile(network) if compile else network
+        # By shape: finding it out takes as long as some networks, and the frames of a video are all alike.
+        self._needed: dict[tuple[int, int, int], int] = {}
         #: Whether the last image was processed in bands.
         self.used_bands = False
 
@@ -152,8 +154,9 @@ class Derainer:
     def _fits(self, n: int, c: int, h: int, w: int) -> bool:
         if self.memory is None and n * h * w <= _SMALL:
             return True
-        needed = whole_image_bytes(self.network, (1, c, h, w), self.device, self.dtype)
-        return n * (needed + 4 * c * h * w) <= budget(self.memory, self.device)
+        if (c, h, w) not in self._needed:
+            self._needed[c, h, w] = whole_image_bytes(self.network, (1, c, h, w), self.device, self.dtype)
+        return n * (self._needed[c, h, w] + 4 * c * h * w) <= budget(self.memory, self.device)
 
     def _in_one_piece(self, images: Tensor) -> Tensor:
         x = images.to(self.device)

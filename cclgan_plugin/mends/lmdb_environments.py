@@ -44,7 +44,7 @@ def __init__(
     other = [f'{name}: {value}' for name, value in options.items() if defaults.get(name) is not value]
     if other:
         raise DataError(f'io_backend: {", ".join(other)} cannot be chosen; LMDBs are read with {defaults}.')
-    self._paths = dict(zip(keys, self.db_paths, strict=True))
+    self._paths = {key: (path, os.path.realpath(path)) for key, path in zip(keys, self.db_paths, strict=True)}
 
 
 def get(self: Any, filepath: str, client_key: str) -> bytes:
@@ -56,8 +56,8 @@ def get(self: Any, filepath: str, client_key: str) -> bytes:
     # Imported late: the package of datasets needs BasicSR, mended.
     from cclgan_plugin.data.lmdb_environment import environment
 
-    path = self._paths[client_key]
-    with environment(path).begin(write=False) as transaction:
+    path, real = self._paths[client_key]
+    with environment(path, real).begin(write=False) as transaction:
         value = transaction.get(str(filepath).encode())
     if value is None:
         raise DataError(f'The LMDB {path} has no key "{filepath}", which its meta_info.txt names.')

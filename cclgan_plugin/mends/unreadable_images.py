@@ -7,13 +7,11 @@ datasets say what they read.
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 from basicsr.utils import img_util
 from basicsr.utils.file_client import FileClient
-from PIL import Image
 
 from cclgan_plugin.errors import DataError
 from cclgan_plugin.mends.release import is_measured_release as needed
@@ -58,27 +56,18 @@ def imfrombytes(content: bytes, flag: str = 'color', float32: bool = False) -> n
     Raises:
         DataError: it is no image, or cut short; with the file's name where it is known.
     """
+    # Imported late: the package of datasets needs BasicSR, mended.
+    from cclgan_plugin.data.jpeg import is_whole_jpeg
+
     origin = getattr(content, 'origin', 'The image')
     if len(content) == 0:
         raise DataError(f'{origin} is empty.')
-    if _is_jpeg_cut_short(content):
+    if content.startswith(b'\xff\xd8') and not is_whole_jpeg(content):
         raise DataError(f'{origin} is cut short: the end of the JPEG is missing.')
     image = imfrombytes.unmended(content, flag)  # type: ignore[attr-defined]
     if image is None:
         raise DataError(f'{origin} is no image that OpenCV can decode, or is damaged.')
     return image.astype(np.float32) / 255.0 if float32 else image
-
-
-def _is_jpeg_cut_short(content: bytes) -> bool:
-    """A second, slower decoder looks at those JPEGs alone that do not end with the end marker."""
-    if not content.startswith(b'\xff\xd8') or content.endswith(b'\xff\xd9'):
-        return False
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-    except OSError:
-        return True
-    return False
 
 
 def apply() -> None:

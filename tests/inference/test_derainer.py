@@ -195,3 +195,17 @@ def test_pil_images_keep_profile_exif_and_resolution(derainer):
     result = derainer(image)
     assert {key: result.info.get(key) for key in about} == about
     assert 'transparency' not in result.info
+
+
+def test_pictures_of_a_size_are_asked_for_their_memory_once(derainer, monkeypatch):
+    asked = []
+
+    def bytes_of(network, shape, device, dtype):
+        asked.append(shape)
+        return 0
+
+    monkeypatch.setattr('cclgan_plugin.inference.derainer.whole_image_bytes', bytes_of)
+    derainer.memory = parse_memory('100G')
+    for picture in (PHOTO, PHOTO, PHOTO[:30], PHOTO):
+        derainer(picture)
+    assert asked == [(1, 3, 33, 50), (1, 3, 30, 50)]

@@ -17,7 +17,6 @@ from basicsr.data import data_util, paired_image_dataset
 from basicsr.utils import FileClient, imfrombytes
 
 from cclgan_plugin.errors import DataError
-from cclgan_plugin.mends import unreadable_images
 from cclgan_plugin.mends.lmdb_environments import LmdbBackend
 
 WriteImages = Callable[..., Path]
@@ -59,7 +58,9 @@ def test_an_image_cut_short_is_named(tmp_path: Path, extension: str) -> None:
 def test_a_jpeg_with_something_behind_its_end_is_read() -> None:
     content = cv2.imencode('.jpg', np.full((8, 8, 3), 100, np.uint8))[1].tobytes()
     assert imfrombytes(content + b'trailer of a camera').shape == (8, 8, 3)
-    assert unreadable_images._is_jpeg_cut_short(content[:-20])
+    for cut_short in (content[:-20], content[:-20] + b'trailer of a camera'):
+        with pytest.raises(DataError, match='the end of the JPEG is missing'):
+            imfrombytes(cut_short)
 
 
 def test_each_side_of_a_pair_is_named(tmp_path: Path, write_images: WriteImages) -> None:
