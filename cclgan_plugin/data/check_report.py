@@ -12,6 +12,7 @@ import numpy as np
 from cclgan_plugin.data.check import KINDS, Checked, Finding
 from cclgan_plugin.data.check_sets import CheckedSet
 from cclgan_plugin.data.decode import decode_image
+from cclgan_plugin.data.image_file import eight_bits
 from cclgan_plugin.data.image_survey import Surveyed
 from cclgan_plugin.data.preview import side_by_side
 
@@ -149,11 +150,9 @@ def _thumbnail(one: CheckedSet, index: int) -> np.ndarray:
     scale = _THUMBNAIL / max(image.shape[:2])
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     small = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
-    if small.dtype == np.uint16:
-        small = (small // 257).astype(np.uint8)
     thumbnail = _paper()
     top, left = (_THUMBNAIL - size[1]) // 2, (_THUMBNAIL - size[0]) // 2
-    thumbnail[top : top + size[1], left : left + size[0]] = small
+    thumbnail[top : top + size[1], left : left + size[0]] = eight_bits(small)
     return thumbnail
 
 

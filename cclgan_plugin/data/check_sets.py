@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cclgan_plugin.data.find_source import find_source
+from cclgan_plugin.data.find_source import find_source, is_database
 from cclgan_plugin.data.image_folder import check_folder, find_images
 from cclgan_plugin.data.sources import FileSource, ImageSource
 from cclgan_plugin.errors import DataError, OptionError, did_you_mean
@@ -116,8 +116,7 @@ def sets_of_places(places: Sequence[str], crop: int | None = None, paired: bool 
     sets: list[CheckedSet] = []
     for place in places:
         root = os.path.expanduser(place)
-        is_database = root.rstrip('/\\').endswith('.lmdb') or os.path.isfile(os.path.join(root, 'data.mdb'))
-        if is_database:
+        if is_database(root):
             sets.append(_set_of_database(place, root, crop, paired))
             continue
         check_folder(root, 'DIR')

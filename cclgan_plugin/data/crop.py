@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.data.image_file import eight_bits
 
 SMALL_IMAGES = ('pad', 'error')
 
@@ -73,26 +74,18 @@ class Place(NamedTuple):
 
 
 def random_place(image: np.ndarray, size: int, use_hflip: bool, rng: np.random.Generator) -> Place:
-    """Draws what :func:`random_crop` cuts out; its arguments."""
-    height, width = image.shape[:2]
-    top = int(rng.integers(height - size + 1))
-    left = int(rng.integers(width - size + 1))
-    return Place(top, left, bool(use_hflip and rng.integers(2)))
-
-
-def random_crop(image: np.ndarray, size: int, use_hflip: bool, rng: np.random.Generator) -> np.ndarray:
-    """A random square of the image, mirrored left to right half of the time if ``use_hflip``.
+    """Where a random square of the image is, mirrored left to right half of the time if ``use_hflip``.
 
     Args:
         image: ``(H, W, 3)`` with H and W at least ``size``.
         size: side of the square in pixels.
         use_hflip: whether to flip at random.
         rng: decides place and flip.
-
-    Returns:
-        A view ``(size, size, 3)``.
     """
-    return cut(image, random_place(image, size, use_hflip, rng), size)
+    height, width = image.shape[:2]
+    top = int(rng.integers(height - size + 1))
+    left = int(rng.integers(width - size + 1))
+    return Place(top, left, bool(use_hflip and rng.integers(2)))
 
 
 def cut(image: np.ndarray, place: Place, size: int) -> np.ndarray:
@@ -110,9 +103,7 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
 
 def to_byte_tensor(image: np.ndarray) -> torch.Tensor:
     """``(H, W, 3)`` uint8 or uint16 becomes uint8 ``(3, H, W)``; of 16 bits the nearest 8 are kept."""
-    if image.dtype == np.uint16:
-        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return torch.from_numpy(_planes(image))
+    return torch.from_numpy(_planes(eight_bits(image)))
 
 
 def _planes(image: np.ndarray) -> np.ndarray:

@@ -17,6 +17,11 @@ from cclgan_plugin.errors import DataError, OptionError, did_you_mean
 BACKENDS = ('disk', 'lmdb')
 
 
+def is_database(root: str) -> bool:
+    """Whether a folder is, or by its name should be, an LMDB database."""
+    return root.rstrip('/\\').endswith('.lmdb') or os.path.isfile(os.path.join(root, 'data.mdb'))
+
+
 def find_source(side: str, root: str, meta_info: str | None, io_backend: dict[str, Any]) -> ImageSource:
     """Finds the images of one side.
 
@@ -37,11 +42,11 @@ def find_source(side: str, root: str, meta_info: str | None, io_backend: dict[st
     if backend not in BACKENDS:
         hint = did_you_mean(str(backend), BACKENDS)
         raise OptionError(f'io_backend: type is "{backend}", expected one of {", ".join(BACKENDS)}.{hint}')
-    is_database = root.rstrip('/\\').endswith('.lmdb') or os.path.isfile(os.path.join(root, 'data.mdb'))
-    if is_database and backend == 'disk':
+    database = is_database(root)
+    if database and backend == 'disk':
         raise OptionError(f'{key}: "{root}" is an LMDB database; write io_backend: {{type: lmdb}} to read it')
     check_folder(root, key)
-    if not is_database and backend == 'lmdb':
+    if not database and backend == 'lmdb':
         raise OptionError(
             f'{key}: "{root}" is not an LMDB database (a folder named *.lmdb that holds data.mdb); '
             'write io_backend: {type: disk} to read a folder of images, and the same for both sides'

@@ -15,6 +15,13 @@ _JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
 _SIXTEEN_BITS = ('.png', '.tif', '.tiff')
 
 
+def eight_bits(pixels: np.ndarray) -> np.ndarray:
+    """The nearest 8 bits of 16; uint8 as it is."""
+    if pixels.dtype == np.uint16:
+        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return pixels
+
+
 def encode_image(image: np.ndarray, extension: str) -> bytes:
     """Encodes an image as its extension says.
 
@@ -29,8 +36,8 @@ def encode_image(image: np.ndarray, extension: str) -> bytes:
         DataError: the image cannot be written in this format (e.g. it is too large for WebP).
     """
     extension = extension.lower()
-    if image.dtype == np.uint16 and extension not in _SIXTEEN_BITS:
-        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if extension not in _SIXTEEN_BITS:
+        image = eight_bits(image)
     try:
         if extension in _JPEG:
             return _with_pillow(image, 'JPEG', quality=95, subsampling=0)

@@ -14,8 +14,6 @@ from cclgan_plugin.data.image_header import EXTENSIONS, read_header
 from cclgan_plugin.data.lmdb_keys import sub_image_key
 from cclgan_plugin.errors import OptionError
 
-ENCODINGS = ('keep', 'png', 'jpg', 'webp')
-
 
 @dataclass(frozen=True)
 class EntrySettings:

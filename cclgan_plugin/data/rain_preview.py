@@ -10,6 +10,7 @@ import numpy as np
 
 from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.data.image_file import eight_bits
 from cclgan_plugin.data.preview import middle, side_by_side, spread
 from cclgan_plugin.data.rain_folder import rain_on
 from cclgan_plugin.data.rain_params import RAIN_TYPES
@@ -53,4 +54,4 @@ def _middle_square(image: np.ndarray) -> np.ndarray:
     side = min(image.shape[:2])
     square = np.ascontiguousarray(middle(image, side, side))
     small = cv2.resize(square, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    return (small // 257).astype(np.uint8) if small.dtype == np.uint16 else small
+    return eight_bits(small)

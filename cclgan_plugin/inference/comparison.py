@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cclgan_plugin.data.image_file import encode_image
+from cclgan_plugin.data.image_file import eight_bits, encode_image
 from cclgan_plugin.errors import DataError
 from cclgan_plugin.inference.jobs import Job
 
@@ -52,12 +52,8 @@ def side_by_side(before: np.ndarray, after: np.ndarray) -> bytes:
         (h, w), (height, width) = before.shape[:2], after.shape[:2]
         raise DataError(f'--compare: the result has {width}x{height} pixels, the input {w}x{h}')
     if before.dtype != after.dtype:
-        before, after = _eight_bits(before), _eight_bits(after)
+        before, after = eight_bits(before), eight_bits(after)
     step = -(-max(before.shape[0], 2 * before.shape[1] + _GAP) // _LONGEST)
     before, after = before[::step, ::step], after[::step, ::step]
     gap = np.full((before.shape[0], _GAP, 3), np.iinfo(before.dtype).max, before.dtype)
     return encode_image(np.concatenate([before, gap, after], axis=1), '.jpg')
-
-
-def _eight_bits(pixels: np.ndarray) -> np.ndarray:
-    return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)

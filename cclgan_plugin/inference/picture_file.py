@@ -14,6 +14,7 @@ from PIL import Image
 
 from cclgan_plugin.data.decode import decode_image, format_of
 from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.data.image_file import eight_bits
 from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS
 from cclgan_plugin.data.image_header import EXTENSIONS
 from cclgan_plugin.data.sources import read_bytes
@@ -107,7 +108,7 @@ def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> byte
     if picture.grey:
         pixels = _grey(pixels)
     if pixels.dtype == np.uint16 and extension not in ('.png', *_TIFF):
-        pixels, alpha = _eight_bits(pixels), None if alpha is None else _eight_bits(alpha)
+        pixels, alpha = eight_bits(pixels), None if alpha is None else eight_bits(alpha)
     try:
         if pixels.dtype == np.uint16:
             encode = _png16 if extension == '.png' else _tiff16
@@ -141,10 +142,6 @@ def _with_alpha(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
     if alpha is None:
         return pixels
     return np.dstack([pixels, alpha])
-
-
-def _eight_bits(values: np.ndarray) -> np.ndarray:
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _eight_bit_file(pixels: np.ndarray, picture: Picture, extension: str) -> bytes:

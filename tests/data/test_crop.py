@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cclgan_plugin.data.crop import at_least, random_crop, resize_to_square, to_byte_tensor, to_tensor
+from cclgan_plugin.data.crop import at_least, cut, random_place, resize_to_square, to_byte_tensor, to_tensor
 from cclgan_plugin.data.image_error import ImageError
 
 
@@ -41,6 +41,10 @@ def test_images_that_are_large_enough_stay() -> None:
 def test_small_images_can_be_an_error() -> None:
     with pytest.raises(ImageError, match=r'a/b\.png: the image is 30x19 pixels .* crop of 20x20'):
         at_least(np.zeros((19, 30, 3), np.uint8), 20, 'error', 'a/b.png')
+
+
+def random_crop(image: np.ndarray, size: int, use_hflip: bool, rng: np.random.Generator) -> np.ndarray:
+    return cut(image, random_place(image, size, use_hflip, rng), size)
 
 
 def test_a_crop_is_a_window_of_the_image_and_every_window_occurs() -> None:

@@ -31,8 +31,6 @@ class Keeper:
     folder: str | None = None
     recompute_only: bool = False
     stores: dict[int, Store] = field(default_factory=dict)
-    most_in_memory: int = 0
-    on_disk: int = 0
 
     def place(self, op: Operation, flops: float, uses: int, must: bool) -> Store | None:
         """Somewhere for the result of an operation, or None where computing it again is better.
@@ -50,13 +48,11 @@ class Keeper:
         again, disk = flops * uses / FLOPS_PER_SECOND, op.bytes * (1 + uses) / DISK_BYTES_PER_SECOND
         room = shutil.disk_usage(self.folder or tempfile.gettempdir()).free - (1 << 28)
         if must or (again > disk and op.bytes < room):
-            self.on_disk += op.bytes
             return self._remember(op, DiskStore(op.shape, op.dtype, self.axis, self.folder))
         return None
 
     def _remember(self, op: Operation, store: Store) -> Store:
         self.stores[op.index] = store
-        self.most_in_memory = max(self.most_in_memory, self.in_memory)
         return store
 
     @property
