@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor, nn
@@ -32,6 +32,18 @@ def draw_levels(
 ) -> dict[str, Tensor]:
     """:func:`draw_locations` for each of ``levels``, whose heights and widths are ``sizes``."""
     return {level: draw_locations(*sizes[level], count, generator) for level in levels}
+
+
+def move_locations(groups: Sequence[Mapping[str, Tensor]], device: torch.device) -> list[dict[str, Tensor]]:
+    """Locations by level, groups of them, on a device: one transfer, from the CPU to a GPU without a wait."""
+    parts = [where for group in groups for where in group.values()]
+    if not parts:
+        return [{} for _ in groups]
+    packed = torch.cat(parts)
+    if device.type == 'cuda' and packed.device.type == 'cpu':
+        packed = packed.pin_memory()
+    pieces = iter(packed.to(device, non_blocking=True).split([len(where) for where in parts]))
+    return [{level: next(pieces) for level in group} for group in groups]
 
 
 def sample_locations(x: Tensor, locations: Tensor) -> Tensor:

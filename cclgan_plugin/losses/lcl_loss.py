@@ -8,7 +8,7 @@ import torch
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Generator, Tensor, nn
 
-from cclgan_plugin.archs.sampling import draw_levels, sample_levels
+from cclgan_plugin.archs.sampling import draw_levels, move_locations, sample_levels
 from cclgan_plugin.errors import OptionError
 from cclgan_plugin.losses.functional import NEGATIVES, patch_nce
 from cclgan_plugin.losses.options import check_choice, check_choices
@@ -69,7 +69,8 @@ class LCLLoss(nn.Module):
         """Draw locations for each of :attr:`layers` out of maps ``(N, C, h, w)``."""
         sizes = {level: (x.shape[-2], x.shape[-1]) for level, x in features.items()}
         drawn = draw_levels(sizes, self.layers, self.num_patches, generator)
-        return {level: where.to(features[level].device) for level, where in drawn.items()}
+        (moved,) = move_locations([drawn], next(iter(features.values())).device)
+        return moved
 
     def forward(
         self,

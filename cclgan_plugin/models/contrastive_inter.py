@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from cclgan_plugin.archs.module_levels import ModuleLevels
-from cclgan_plugin.archs.sampling import draw_levels
+from cclgan_plugin.archs.sampling import draw_levels, move_locations
 from cclgan_plugin.archs.untouched import own_weights
 from cclgan_plugin.losses import InterCCLLoss
 
@@ -35,6 +35,6 @@ class InterTerm:
         if self.loss.pooling == 'sample':
             sizes = {level: (x.shape[-2], x.shape[-1]) for level, x in anchor.items()}
             drawn = draw_levels(sizes, self.loss.layers, self.loss.num_patches, generator)
-            locations = {level: where.to(output.device) for level, where in drawn.items()}
+            (locations,) = move_locations([drawn], output.device)
         vectors = [self.loss.vectors(features, locations) for features in (anchor, positive, negative)]
         return self.loss(vectors[0], None, vectors[1], vectors[2])

@@ -23,7 +23,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from cclgan_plugin.archs import CCLGANDiscriminator, CCLGANGenerator
-from cclgan_plugin.archs.sampling import draw_levels
+from cclgan_plugin.archs.sampling import draw_levels, move_locations
 from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
 from cclgan_plugin.models.lcl_terms import Term, lcl_terms
 from cclgan_plugin.models.step_modes import StepModes
@@ -50,16 +50,8 @@ class Locations:
 
     def to(self, device: torch.device) -> Locations:
         """A copy on a device, in one transfer; from the CPU to a GPU without waiting for it."""
-        levels = [*self.lcl.values(), self.inter]
-        parts = [where for level in levels for where in level.values()]
-        if not parts:
-            return self
-        packed = torch.cat(parts)
-        if device.type == 'cuda':
-            packed = packed.pin_memory().to(device, non_blocking=True)
-        pieces = iter(packed.to(device).split([len(where) for where in parts]))
-        moved = [{name: next(pieces) for name in level} for level in levels]
-        return Locations(dict(zip(self.lcl, moved, strict=False)), moved[-1])
+        *lcl, inter = move_locations([*self.lcl.values(), self.inter], device)
+        return Locations(dict(zip(self.lcl, lcl, strict=True)), inter)
 
 
 @dataclass

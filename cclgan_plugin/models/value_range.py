@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -35,15 +37,22 @@ class ValueRange:
 
     def to_unit(self, x: Tensor) -> Tensor:
         """Images ``(N, 3, H, W)`` of the model in [0, 1]."""
-        return x if self.is_unit else x * self._column(self.std, x) + self._column(self.mean, x)
+        return x if self.is_unit else x * _column(self.std, x) + _column(self.mean, x)
 
     def from_unit(self, x: Tensor) -> Tensor:
         """Images ``(N, 3, H, W)`` in [0, 1] as the model has them."""
-        return x if self.is_unit else (x - self._column(self.mean, x)) / self._column(self.std, x)
+        return x if self.is_unit else (x - _column(self.mean, x)) / _column(self.std, x)
 
-    @staticmethod
-    def _column(values: Sequence[float], x: Tensor) -> Tensor:
-        return x.new_tensor(values).view(-1, 1, 1)
+
+def _column(values: tuple[float, ...], x: Tensor) -> Tensor:
+    return _column_on(values, x.dtype, x.device)
+
+
+@functools.lru_cache(maxsize=16)
+def _column_on(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    # Once, not in every step, since it lets the host wait for a GPU; of use in training wherever it was made.
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device).view(-1, 1, 1)
 
 
 def _numbers(values: Sequence[float]) -> tuple[float, ...]:

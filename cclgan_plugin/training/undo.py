@@ -50,11 +50,11 @@ class Undo:
             where: a bool scalar on a GPU that says whether to, which the host then need not wait for.
         """
         tensors = self._tensors()
+        # What the first step has created was nothing before, which is what zero means to it.
+        saved = [*self._saved, *map(torch.zeros_like, tensors[len(self._saved) :])]
         with torch.no_grad():
-            for number, tensor in enumerate(tensors):
-                # What the first step has created was nothing before, which is what zero means to it.
-                known = number < len(self._saved)
-                saved = self._saved[number] if known else torch.zeros_like(tensor)
-                tensor.copy_(saved if where is None else torch.where(where, saved, tensor))
+            # Tensor by tensor: nothing chooses for all at once, and 0 times an infinite weight is no number.
+            for tensor, before in zip(tensors, saved, strict=True):
+                tensor.copy_(before if where is None else torch.where(where, before, tensor))
         if where is None and self._fresh:
             self.optimizer.state.clear()

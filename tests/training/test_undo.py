@@ -40,3 +40,14 @@ def test_the_run_goes_on_as_if_the_step_had_not_been(kind: str, before: int, on_
             undo.restore(torch.tensor(False))
         results.append(p.detach().clone())
     assert torch.equal(*results)
+
+
+@pytest.mark.parametrize('on_device', [False, True])
+def test_weights_that_the_step_made_infinite_come_back(on_device: bool) -> None:
+    optimizer, p = optimizer_and_weights('SGD')
+    undo = Undo(optimizer)
+    undo.remember()
+    step(optimizer, p, float('inf'))
+    assert not torch.isfinite(p).all()
+    undo.restore(torch.tensor(True) if on_device else None)
+    assert torch.equal(p.detach(), torch.arange(4.0))
