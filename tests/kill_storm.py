@@ -16,6 +16,9 @@ import threading
 import time
 from pathlib import Path
 
+import cclgan_plugin  # noqa: F401  (mends BasicSR, which comes next)
+
+# isort: split
 from forked import command, finish, start
 from tqdm import tqdm
 from whole_runs import assert_same_run, prepare, train
@@ -103,8 +106,6 @@ def main() -> int:
     parser.add_argument('--kills', type=int, default=300)
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
-    import cclgan_plugin  # noqa: F401
-
     with tempfile.TemporaryDirectory() as folder:
         runs = storm(Path(folder), args.kills, args.seed, show=sys.stderr.isatty())
     print(f'{args.kills} kills, {runs} runs, each of which ended bit for bit as one that was left alone')
