@@ -46,6 +46,17 @@ def run_as_command(main: Callable[[], int]) -> NoReturn:
     sys.exit(code)
 
 
+def line_of(error: BaseException, number: int = 0) -> str:
+    """One line of another library's message, the first by default; the error's kind where it says nothing.
+
+    Args:
+        error: whose message may have paragraphs.
+        number: of the line, from 0; the last one where there are fewer.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[min(number, len(lines) - 1)].strip()
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """A hint such as ``' Did you mean "width"?'``, or an empty string when nothing is near.
 

@@ -14,7 +14,7 @@ from cclgan_plugin.data.check_sets import CheckedSet
 from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_file import eight_bits
 from cclgan_plugin.data.image_survey import Surveyed
-from cclgan_plugin.data.preview import side_by_side
+from cclgan_plugin.data.preview import side_by_side, spread
 
 _COLUMNS = ('set', 'images', 'corrupt', 'small', 'twice', 'width', 'height', 'bits', 'formats', 'MB')
 # The sheet: thumbnails of every set, and pairs of leaks.
@@ -133,9 +133,8 @@ def _spread(values: Sequence[int]) -> list[int]:
 def _some(one: CheckedSet, images: Sequence[Surveyed]) -> list[np.ndarray]:
     """Images spread over the set, filled up with paper."""
     good = [index for index, image in enumerate(images) if image.error is None]
-    count = min(len(good), _SHOWN)
-    shown = [_thumbnail(one, good[place * len(good) // count]) for place in range(count)]
-    return shown + [_paper()] * (_SHOWN - count)
+    shown = [_thumbnail(one, index) for index in spread(good, _SHOWN)]
+    return shown + [_paper()] * (_SHOWN - len(shown))
 
 
 def _named(checked: Checked, finding: Finding, which: int) -> np.ndarray:

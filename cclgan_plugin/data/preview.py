@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import cv2
 import numpy as np
+
+_T = TypeVar('_T')
 
 _GAP = 4
 _HEADING = 24
@@ -35,8 +38,8 @@ def side_by_side(rows: Sequence[Sequence[np.ndarray]], headings: Sequence[str]) 
     return table
 
 
-def spread(names: Sequence[str], most: int) -> list[str]:
-    """At most so many of the names, evenly spread over all of them."""
+def spread(names: Sequence[_T], most: int) -> list[_T]:
+    """At most so many of the names (or indices), evenly spread over all of them."""
     count = min(most, len(names))
     return [names[place * len(names) // count] for place in range(count)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from cclgan_plugin.errors import WeightsError
+from cclgan_plugin.errors import WeightsError, line_of
 
 
 def torchvision_vgg19_file() -> Path:
@@ -78,7 +78,7 @@ def clip_hub_file(model: str, tag: str) -> Path:
 
 
 def _clip_download_failed(model: str, tag: str, repository: str, name: str, error: Exception) -> WeightsError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    reason = line_of(error)
     return WeightsError(
         f'CLIPEncoder: weights: {tag}: the download of {name} from {repository} (Hugging Face hub) for '
         f'{model} failed ({reason}). With a network, start again; without one, fetch that file elsewhere and '

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cclgan_plugin.errors import WeightsError, did_you_mean
+from cclgan_plugin.errors import WeightsError, did_you_mean, line_of
 from cclgan_plugin.mends.trusted_load import load_safetensors
 from cclgan_plugin.weight_names import bare_names
 
@@ -77,7 +77,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_safetensors(path)
     except Exception as error:
-        raise WeightsError(f'{path}: not a readable .safetensors file ({_first_line(error)}).') from error
+        raise WeightsError(f'{path}: not a readable .safetensors file ({line_of(error)}).') from error
 
 
 def _read_torch(path: Path) -> Any:
@@ -103,12 +103,8 @@ def _read_torch(path: Path) -> Any:
                 'Save the state_dict alone, as .safetensors or with torch.save.'
             ) from error
         raise WeightsError(
-            f'{path}: neither .safetensors nor a file of torch.save, or damaged ({_first_line(error)}).'
+            f'{path}: neither .safetensors nor a file of torch.save, or damaged ({line_of(error)}).'
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _describe_value(value: object) -> str:

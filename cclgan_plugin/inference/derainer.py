@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cclgan_plugin.errors import OptionError
+from cclgan_plugin.errors import OptionError, line_of
 from cclgan_plugin.inference.exact import run_in_bands, whole_image_bytes
 from cclgan_plugin.inference.exact.bands import Progress
 from cclgan_plugin.inference.memory import budget, parse_memory
@@ -184,8 +184,7 @@ def find_device(name: str | torch.device | None) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = (str(error).splitlines() or [''])[0]
-        raise OptionError(f'device "{name}": not usable here: {reason}') from error
+        raise OptionError(f'device "{name}": not usable here: {line_of(error)}') from error
     return device
 
 

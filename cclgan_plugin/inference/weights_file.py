@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cclgan_plugin.errors import WeightsError
+from cclgan_plugin.errors import WeightsError, line_of
 
 #: Written into every file; a reader refuses files of a later version.
 FORMAT_VERSION = 1
@@ -89,7 +89,7 @@ def read_weights(path: str | os.PathLike[str]) -> NetworkWeights:
             found = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f'{path}: not a readable .safetensors file: {_first_line(error)}') from error
+        raise WeightsError(f'{path}: not a readable .safetensors file: {line_of(error)}') from error
     return described_weights(found, {n: t for n, t in tensors.items() if n != NOTE}, str(path))
 
 
@@ -157,13 +157,11 @@ def build_network(weights: NetworkWeights, where: str) -> torch.nn.Module:
         with torch.random.fork_rng(devices=[]):
             network = build(**weights.options)
     except Exception as error:  # a stranger's constructor may raise anything
-        raise WeightsError(f'{where}: {weights.arch} refuses its options: {_first_line(error)}') from error
+        raise WeightsError(f'{where}: {weights.arch} refuses its options: {line_of(error)}') from error
     try:
         network.load_state_dict(weights.tensors)
     except RuntimeError as error:
-        raise WeightsError(
-            f'{where}: the weights do not fit {weights.arch}: {_first_line(error, 1)}'
-        ) from error
+        raise WeightsError(f'{where}: the weights do not fit {weights.arch}: {line_of(error, 1)}') from error
     network.float().eval().requires_grad_(False)
     _check_image_to_image(network, weights.arch, where)
     return network
@@ -176,7 +174,7 @@ def _check_image_to_image(network: torch.nn.Module, arch: str, where: str) -> No
             result = network(torch.full(expected, 0.5))
     except Exception as error:
         raise WeightsError(
-            f'{where}: {arch} does not take an image of 32x32 pixels: {_first_line(error)}'
+            f'{where}: {arch} does not take an image of 32x32 pixels: {line_of(error)}'
         ) from error
     if not isinstance(result, Tensor) or result.shape != expected:
         shape = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
@@ -195,8 +193,3 @@ def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
     if not stored.isfinite().all():
         raise WeightsError(f'{name}: a weight of {tensor.abs().max():.3g} does not fit into float16')
     return stored
-
-
-def _first_line(error: Exception, line: int = 0) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[min(line, len(lines) - 1)].strip()

@@ -55,9 +55,9 @@ class Precision:
             self._scalers[update] = torch.amp.GradScaler(self.device.type, enabled=self.scales)
         return self._scalers[update]
 
-    def backward(self, losses: Iterable[Tensor], update: str) -> None:
-        """Gradients of the sum of ``losses``, scaled where this precision does so."""
-        self.scaler(update).scale(torch.stack(list(losses)).sum()).backward()
+    def backward(self, loss: Tensor, update: str) -> None:
+        """Gradients of a scalar, scaled where this precision does so."""
+        self.scaler(update).scale(loss).backward()
 
     def unscale(self, optimizers: Iterable[torch.optim.Optimizer], update: str) -> None:
         """Bring the gradients back to their true size, to be clipped for example."""

@@ -79,5 +79,5 @@ class Update:
             seen.append(values.detach())
             if len(seen) == self.parts:
                 self._exchange.begin(torch.stack(seen).sum(0))
-            self.precision.backward([values.sum()], self.name)
+            self.precision.backward(values.sum(), self.name)
         return dict(zip(names, self._exchange.finish(), strict=True))

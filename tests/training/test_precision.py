@@ -30,7 +30,7 @@ def learner():
 def test_gradients_have_their_true_size(amp):
     precision = Precision(amp, CPU)
     weight, optimizer = learner()
-    precision.backward([(2 * weight).sum(), weight.sum()], 'G')
+    precision.backward((2 * weight).sum() + weight.sum(), 'G')
     precision.unscale([optimizer], 'G')
     torch.testing.assert_close(weight.grad, torch.full((3,), 3.0))
     precision.step([optimizer], 'G')
@@ -41,7 +41,7 @@ def test_an_overflow_under_fp16_skips_one_step_and_halves_one_scale():
     precision = Precision('fp16', CPU)
     weight, optimizer = learner()
     precision.scaler('D').scale(torch.ones(()))
-    precision.backward([weight.sum() * float('inf')], 'G')
+    precision.backward(weight.sum() * float('inf'), 'G')
     precision.step([optimizer], 'G')
     torch.testing.assert_close(weight.detach(), torch.ones(3))
     assert precision.scaler('G').get_scale() == precision.scaler('D').get_scale() / 2
@@ -50,7 +50,7 @@ def test_an_overflow_under_fp16_skips_one_step_and_halves_one_scale():
 def test_scales_survive_a_resume():
     first = Precision('fp16', CPU)
     weight, optimizer = learner()
-    first.backward([weight.sum() * float('inf')], 'G')
+    first.backward(weight.sum() * float('inf'), 'G')
     first.step([optimizer], 'G')
     second = Precision('fp16', CPU)
     second.load_state_dict(first.state_dict())
@@ -70,7 +70,7 @@ def test_what_the_guard_says_of_the_iteration_holds_in_every_precision(amp, skip
         guard.begin()
         bad = skip and iteration == 1
         guard.check(['l_d'], torch.tensor([float('nan') if bad else 1.0]), iteration, [])
-        precision.backward([weight.sum()], 'G')
+        precision.backward(weight.sum(), 'G')
         guard.check(['l_g'], torch.ones(1), iteration, [optimizer])
         precision.step([optimizer], 'G')
         assert torch.equal(weight.detach(), before) is bad
