@@ -1,8 +1,14 @@
 """Any test may import BasicSR, in any order: it has been mended before the first test is collected."""
 
 import logging
+import os
 
 import pytest
+import torch
+
+if not torch.cuda.is_available():
+    # Before Triton is imported by anybody: without a card its kernels are interpreted, number by number.
+    os.environ.setdefault('TRITON_INTERPRET', '1')
 
 import cclgan_plugin  # noqa: F401
 

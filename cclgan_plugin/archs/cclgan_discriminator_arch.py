@@ -15,6 +15,9 @@ from cclgan_plugin.archs.resample import BlurPool
 from cclgan_plugin.archs.sampling import conv_at, sample_locations
 from cclgan_plugin.errors import DataError, OptionError
 
+#: Of the leaky rectifiers.
+SLOPE = 0.2
+
 
 @ARCH_REGISTRY.register()
 class CCLGANDiscriminator(nn.Module):
@@ -41,7 +44,7 @@ class CCLGANDiscriminator(nn.Module):
             raise OptionError(f'CCLGANDiscriminator: width must be at least 1, got {width}')
         w = width
         self.feature_channels = {'image': 3, 'conv2': 2 * w, 'conv3': 4 * w}
-        self.conv1 = FrozenAwareConv2d(3, w, 4, padding=1)
+        self.conv1 = FrozenAwareConv2d(3, w, 4, padding=1, slope=SLOPE)
         # Instance norm cancels a bias of these two in the logits, so that its gradient is rounding noise;
         # Adam would turn the noise into steps of full size, which the inter-CCL loss then sees.
         self.conv2 = FrozenAwareConv2d(w, 2 * w, 4, padding=1, bias=False)
@@ -49,8 +52,7 @@ class CCLGANDiscriminator(nn.Module):
         self.conv4 = FrozenAwareConv2d(4 * w, 8 * w, 4, padding=1)
         self.conv5 = FrozenAwareConv2d(8 * w, 1, 4, padding=1)
         self.pool1, self.pool2, self.pool3 = (BlurPool(c * w) for c in (1, 2, 4))
-        self.act = nn.LeakyReLU(0.2, inplace=True)
-        self.norm_act = InstanceNorm(slope=0.2)
+        self.norm_act = InstanceNorm(slope=SLOPE)
         init_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,7 +62,7 @@ class CCLGANDiscriminator(nn.Module):
     def forward_features(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits ``(N, 1, h, w)`` and every feature level as a map ``(N, C, h, w)``, from one pass."""
         x = self._enter(x)
-        conv2 = self.conv2(self.pool1(self.act(self.conv1(x))))
+        conv2 = self.conv2(self.pool1(self.conv1(x)))
         conv3 = self.conv3(self.pool2(self.norm_act(conv2)))
         y = self.conv5(self.norm_act(self.conv4(self.pool3(self.norm_act(conv3)))))
         return y, {'image': x, 'conv2': conv2, 'conv3': conv3}
@@ -74,7 +76,7 @@ class CCLGANDiscriminator(nn.Module):
         wanted = check_levels(self, levels)
         found = {'image': self._enter(x)}
         if 'conv2' in wanted or 'conv3' in wanted:
-            found['conv2'] = self.conv2(self.pool1(self.act(self.conv1(found['image']))))
+            found['conv2'] = self.conv2(self.pool1(self.conv1(found['image'])))
         if 'conv3' in wanted:
             found['conv3'] = self.conv3(self.pool2(self.norm_act(found['conv2'])))
         return {level: found[level] for level in wanted}
@@ -106,7 +108,7 @@ class CCLGANDiscriminator(nn.Module):
             found['image'] = sample_locations(x, locations['image'])
         if 'conv2' not in locations and 'conv3' not in locations:
             return found
-        y = self.pool1(self.act(self.conv1(x)))
+        y = self.pool1(self.conv1(x))
         if 'conv3' not in locations:
             return found | {'conv2': conv_at(self.conv2, y, locations['conv2'])}
         conv2 = self.conv2(y)

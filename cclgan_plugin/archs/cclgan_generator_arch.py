@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from cclgan_plugin.archs.feature_levels import check_levels
+from cclgan_plugin.archs.frozen_conv import FrozenAwareConv2d
 from cclgan_plugin.archs.init import init_weights
 from cclgan_plugin.archs.norm import InstanceNorm
 from cclgan_plugin.archs.precision import at_least_float32
@@ -59,9 +60,9 @@ class _ResidualBlock(nn.Module):
         super().__init__()
         bias = norm == 'none'
         self.pad = ReflectionPad2d(1)
-        self.conv1 = nn.Conv2d(width, width, 3, bias=bias)
+        self.conv1 = FrozenAwareConv2d(width, width, 3, bias=bias)
         self.act = _norm_relu(norm)
-        self.conv2 = nn.Conv2d(width, width, 3, bias=bias)
+        self.conv2 = FrozenAwareConv2d(width, width, 3, bias=bias)
         self.norm = _norm(norm)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -73,7 +74,7 @@ class _Output(nn.Module):
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
         self.pad = ReflectionPad2d(3)
-        self.conv = nn.Conv2d(width, channels, 7)
+        self.conv = FrozenAwareConv2d(width, channels, 7)
 
     def forward(self, x: Tensor) -> Tensor:
         # bfloat16 has no neighbours of 0.5 nearer than 0.002: images leave in float32 under autocast too.
@@ -150,11 +151,11 @@ class CCLGANGenerator(nn.Module):
 
         # A bias before an instance norm does nothing to the image; where the raw output is also a feature
         # level it does, so down1 and down2 keep theirs.
-        self.stem = _Stage(nn.Conv2d(3, w, 7, bias=bias), norm, before=ReflectionPad2d(3))
+        self.stem = _Stage(FrozenAwareConv2d(3, w, 7, bias=bias), norm, before=ReflectionPad2d(3))
         stride = 1 if anti_alias else 2
         self.down1, self.down2 = (
             _Stage(
-                nn.Conv2d(c, 2 * c, 3, stride=stride, padding=1),
+                FrozenAwareConv2d(c, 2 * c, 3, stride=stride, padding=1),
                 norm,
                 after=BlurPool(2 * c) if anti_alias else None,
             )
@@ -163,7 +164,7 @@ class CCLGANGenerator(nn.Module):
         self.blocks = nn.ModuleList(_ResidualBlock(4 * w, norm) for _ in range(num_blocks))
         if anti_alias:
             self.up1, self.up2 = (
-                _Stage(nn.Conv2d(2 * c, c, 3, padding=1, bias=bias), norm, before=BlurUpsample())
+                _Stage(FrozenAwareConv2d(2 * c, c, 3, padding=1, bias=bias), norm, before=BlurUpsample())
                 for c in (2 * w, w)
             )
         else:

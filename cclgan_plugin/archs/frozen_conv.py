@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cclgan_plugin.archs.layout import is_channels_last, stand_in
+from cclgan_plugin.kernels import fits
+from cclgan_plugin.kernels.layout import is_channels_last, stand_in
 
 Pair = tuple[int, int]
 
@@ -74,14 +75,35 @@ def frozen_conv2d(
 
 
 class FrozenAwareConv2d(nn.Conv2d):
-    """``nn.Conv2d``, and :func:`frozen_conv2d` as long as its weights do not learn.
+    """``nn.Conv2d`` and a rectifier; :func:`frozen_conv2d` as long as its weights do not learn.
 
     Takes padding as a number or a pair, and zeros for it.
+
+    Args:
+        slope: of the rectifier behind it, for negative values: 1 = none, 0 = ReLU, between them leaky ReLU.
     """
 
+    def __init__(self, *args: Any, slope: float = 1.0, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.slope = slope
+
     def forward(self, x: Tensor) -> Tensor:
-        learns = self.weight.requires_grad or (self.bias is not None and self.bias.requires_grad)
+        if self.bias is not None and fits(x):
+            from cclgan_plugin.kernels.bias import biased
+
+            return biased(self._convolve(x, None), self.bias, self.slope)
+        # In place: nobody else sees the convolution's raw output.
+        y = self._convolve(x, self.bias)
+        if self.slope == 0:
+            return F.relu(y, inplace=True)
+        return y if self.slope == 1 else F.leaky_relu(y, self.slope, inplace=True)
+
+    def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        learns = self.weight.requires_grad or (bias is not None and bias.requires_grad)
         if learns:
-            return super().forward(x)
+            return self._conv_forward(x, self.weight, bias)
         geometry: Any = (self.stride, self.padding, self.dilation, self.groups)
-        return frozen_conv2d(x, self.weight, self.bias, *geometry)
+        return frozen_conv2d(x, self.weight, bias, *geometry)
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + (f', slope={self.slope}' if self.slope != 1 else '')

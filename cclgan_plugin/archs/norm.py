@@ -17,14 +17,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cclgan_plugin.archs.layout import is_channels_last
 from cclgan_plugin.archs.precision import at_least_float32
+from cclgan_plugin.kernels import fits
+from cclgan_plugin.kernels.layout import is_channels_last
 
 
 def _kernel(x: Tensor) -> str:
-    """The fastest right kernel for a layout: ``rows``, ``batch`` or ``groups``; ``sums`` without any."""
+    """The fastest right kernel for a layout: ``ours``, ``rows``, ``batch`` or ``groups``; else ``sums``."""
     if not is_channels_last(x):
         return 'rows'
+    if fits(x):
+        return 'ours'
     if x.shape[0] == 1:
         # With one image, batch statistics are the image's own; this is the only fast channels-last kernel.
         return 'batch'
@@ -80,13 +83,22 @@ def _rectify(y: Tensor, slope: float) -> Tensor:
     return y if slope == 1 else F.leaky_relu(y, slope, inplace)
 
 
+def _normalise_and_rectify(x: Tensor, eps: float, slope: float) -> tuple[Tensor, Tensor, Tensor]:
+    if _kernel(x) == 'ours':
+        from cclgan_plugin.kernels.norm import normalise
+
+        return normalise(x, eps, slope)
+    y, mean, rstd = _normalise(x, eps)
+    return _rectify(y, slope), mean, rstd
+
+
 class _NormRectifier(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: float, eps: float) -> Tensor:
-        y, mean, rstd = _normalise(x, eps)
+        y, mean, rstd = _normalise_and_rectify(x, eps, slope)
         ctx.save_for_backward(x, mean, rstd)
         ctx.slope, ctx.eps = slope, eps
-        return _rectify(y, slope)
+        return y
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
@@ -96,6 +108,10 @@ class _NormRectifier(torch.autograd.Function):
             # Somebody differentiates the gradient, as a gradient penalty does: by the definition, then.
             y = _rectify(_by_definition(x, ctx.eps), ctx.slope)
             return torch.autograd.grad(y, x, grad, create_graph=True)[0], None, None
+        if _kernel(x) == 'ours':
+            from cclgan_plugin.kernels.norm import normalise_backward
+
+            return normalise_backward(grad, x, mean, rstd, ctx.slope), None, None
         if ctx.slope != 1:
             positive = x > mean.view(x.shape[0], x.shape[1], 1, 1)
             grad = grad * positive if ctx.slope == 0 else torch.where(positive, grad, grad * ctx.slope)
@@ -120,7 +136,7 @@ def instance_norm(x: Tensor, eps: float = 1e-5, slope: float = 1.0) -> Tensor:
     """
     if torch.is_grad_enabled() and x.requires_grad:
         return _NormRectifier.apply(x, slope, eps)
-    return _rectify(_normalise(x, eps)[0], slope)
+    return _normalise_and_rectify(x, eps, slope)[0]
 
 
 class InstanceNorm(nn.Module):

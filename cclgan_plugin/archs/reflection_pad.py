@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cclgan_plugin.archs.layout import is_channels_last, stand_in
+from cclgan_plugin.kernels import fits
+from cclgan_plugin.kernels.layout import is_channels_last, stand_in
 
 Sides = tuple[int, int, int, int]
 
@@ -38,6 +39,10 @@ def reflection_pad(x: Tensor, sides: Sides) -> Tensor:
     if torch.is_autocast_enabled(x.device.type):
         with torch.autocast(x.device.type, enabled=False):
             return reflection_pad(x, sides)
+    if fits(x) and max(sides[:2]) < x.shape[3] and max(sides[2:]) < x.shape[2]:
+        from cclgan_plugin.kernels.padding import reflect
+
+        return reflect(x, sides)
     if torch.is_grad_enabled() and x.requires_grad:
         return _ReflectionPad.apply(x, sides)
     return F.pad(x, sides, mode='reflect')

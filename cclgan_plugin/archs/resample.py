@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from cclgan_plugin.archs.frozen_conv import frozen_conv2d
 from cclgan_plugin.archs.reflection_pad import reflection_pad
+from cclgan_plugin.kernels import fits
 
 
 class BlurPool(nn.Module):
@@ -26,6 +27,10 @@ class BlurPool(nn.Module):
         self.register_buffer('kernel', kernel, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        if fits(x) and min(x.shape[2:]) > 1:
+            from cclgan_plugin.kernels.resampling import blur_pool
+
+            return blur_pool(x)
         x = reflection_pad(x, (1, 1, 1, 1))
         return frozen_conv2d(x, self.kernel.to(x.dtype), stride=(2, 2), groups=self.kernel.shape[0])
 
@@ -37,6 +42,10 @@ class BlurUpsample(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        if fits(x):
+            from cclgan_plugin.kernels.resampling import blur_upsample
+
+            return blur_upsample(x)
         return F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=False)
 
 

@@ -8,6 +8,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from cclgan_plugin.kernels.layout import is_channels_last
+
 
 def draw_locations(height: int, width: int, count: int, generator: Generator | None = None) -> Tensor:
     """Draw distinct locations of a map, in random order.
@@ -56,7 +58,15 @@ def sample_locations(x: Tensor, locations: Tensor) -> Tensor:
     Returns:
         ``(N, P, C)``.
     """
+    if is_channels_last(x):
+        # The same, but so that the gradient is channels-last too, and need not be turned around to be added.
+        return _rows(x).index_select(1, locations)
     return x.flatten(2).index_select(2, locations).transpose(1, 2)
+
+
+def _rows(x: Tensor) -> Tensor:
+    """A view of channels-last ``(N, C, H, W)`` as ``(N, H W, C)``."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def sample_levels(features: Mapping[str, Tensor], locations: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -83,6 +93,10 @@ def conv_at(conv: nn.Conv2d, x: Tensor, locations: Tensor) -> Tensor:
     step = torch.arange(kernel, device=x.device)
     taps = (step[:, None] * width + step[None, :]).flatten()
     index = (rows * width + columns)[:, None] + taps[None, :]
+    if is_channels_last(x):
+        patches = _rows(x).index_select(1, index.flatten()).view(n, len(locations), kernel * kernel, c)
+        y = torch.einsum('npkc,ock->npo', patches, conv.weight.flatten(2))
+        return y if conv.bias is None else y + conv.bias
     patches = x.flatten(2).index_select(2, index.flatten()).view(n, c, len(locations), kernel * kernel)
     y = torch.einsum('ncpk,ock->npo', patches, conv.weight.flatten(2))
     return y if conv.bias is None else y + conv.bias

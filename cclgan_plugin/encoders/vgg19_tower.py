@@ -54,7 +54,7 @@ class VGG19Tower(FrozenTower):
         self.normalise = ChannelAffine(mean, std)
         depth = 1 + max(LAYERS.index(name) for name in layers)
         for name, (inputs, outputs) in list(convolutions().items())[:depth]:
-            conv = FrozenAwareConv2d(inputs, outputs, kernel_size=3, padding=1)
+            conv = FrozenAwareConv2d(inputs, outputs, kernel_size=3, padding=1, slope=0.0)
             # Keeps the size of the activations through 16 layers, for when the weights stay random.
             nn.init.kaiming_normal_(conv.weight, mode='fan_out', nonlinearity='relu')
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
@@ -75,7 +75,6 @@ class VGG19Tower(FrozenTower):
             if name[4] != block:
                 block = name[4]
                 x = F.max_pool2d(x, kernel_size=2)
-            # In place: nobody else sees the convolution's raw output.
-            x = F.relu(getattr(self, name)(x), inplace=True)
+            x = getattr(self, name)(x)
             features[name.replace('conv', 'relu')] = x
         return tuple(features[name] for name in self.layers)

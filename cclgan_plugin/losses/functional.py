@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cclgan_plugin.archs.precision import at_least_float32
+from cclgan_plugin.kernels import compares
 from cclgan_plugin.losses.gather import gather_batches
 
 NEGATIVES = ('image', 'batch', 'global')
@@ -99,6 +100,10 @@ class _MeanDistance(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
         ctx.save_for_backward(a, b)
+        if compares(a, b):
+            from cclgan_plugin.kernels.distances import mean_differences
+
+            return mean_differences(a, b)
         distance = (at_least_float32(a) - at_least_float32(b)).abs_()
         return distance.flatten(1).mean(1) if distance.dim() > 1 else distance
 
@@ -106,6 +111,12 @@ class _MeanDistance(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:
         a, b = ctx.saved_tensors
         scale = grads[0] / (a[0].numel() if a.dim() > 1 else 1)
+        # Not where somebody differentiates the gradient: nothing is known of what a kernel has done.
+        if compares(a, b) and not torch.is_grad_enabled():
+            from cclgan_plugin.kernels.distances import signs
+
+            of_a, of_b = ctx.needs_input_grad
+            return signs(a, b, scale) if of_a else None, signs(b, a, scale) if of_b else None
         towards_a = (at_least_float32(a) - at_least_float32(b)).sign() * scale.view(-1, *[1] * (a.dim() - 1))
         grad_a = towards_a.to(a.dtype) if ctx.needs_input_grad[0] else None
         grad_b = -towards_a.to(b.dtype) if ctx.needs_input_grad[1] else None
