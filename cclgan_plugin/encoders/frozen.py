@@ -46,7 +46,7 @@ class SemanticEncoder(ABC):
         self.layers = layers
         self.layer_weights = layer_weights
         self.weight = weight
-        self._towers: dict[tuple[torch.device, torch.dtype], FrozenTower] = {}
+        self._towers: dict[tuple[torch.device, torch.dtype, torch.dtype], FrozenTower] = {}
 
     @abstractmethod
     def check(self) -> None:
@@ -90,21 +90,36 @@ class SemanticEncoder(ABC):
                 f'expected floating-point images (N, 3, H, W), got {images.dtype} {tuple(images.shape)}'
             )
         dtype = torch.float64 if images.dtype == torch.float64 else torch.float32
-        tower = self._towers.get((images.device, dtype))
+        kind = images.device.type
+        products = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else dtype
+        key = images.device, dtype, products if dtype == torch.float32 else dtype
+        tower = self._towers.get(key)
         if tower is None:
-            tower = self._towers[images.device, dtype] = self._obtain(images.device, dtype)
+            tower = self._towers[key] = self._obtain(*key)
         return tuple(feature.to(dtype) for feature in tower(images.to(dtype)))
 
-    def _obtain(self, device: torch.device, dtype: torch.dtype) -> FrozenTower:
+    def _obtain(self, device: torch.device, dtype: torch.dtype, products: torch.dtype) -> FrozenTower:
         with _building:
-            key = (self.identity(), device, dtype)
+            key = (self.identity(), device, dtype, products)
             tower = _shared.get(key)
             if tower is None:
                 with undisturbed_construction():
                     tower = self.build(dtype).to(dtype).to(device)  # not every device has float64
                     tower.requires_grad_(False).eval()
+                    _lower_products(tower, products)
                 _shared[key] = tower
             return tower
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, '_towers': {}}
+
+
+def _lower_products(tower: nn.Module, dtype: torch.dtype) -> None:
+    """Round the weights of products once. Autocast rounds frozen ones anew at every call."""
+    for module in tower.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.to(dtype)
+        elif isinstance(module, nn.MultiheadAttention):
+            for weight in (module.in_proj_weight, module.in_proj_bias):
+                if weight is not None:
+                    weight.data = weight.data.to(dtype)

@@ -28,8 +28,10 @@ def encoder() -> SemanticEncoder:
     return build_encoder({'type': 'VGG19Encoder', 'weights': 'random', 'layers': ['relu1_2', 'relu2_1']})
 
 
-def tower_of(encoder: SemanticEncoder, dtype: torch.dtype = torch.float32) -> nn.Module:
-    return encoder._towers[torch.device('cpu'), dtype]
+def tower_of(
+    encoder: SemanticEncoder, dtype: torch.dtype = torch.float32, products: torch.dtype | None = None
+) -> nn.Module:
+    return encoder._towers[torch.device('cpu'), dtype, products or dtype]
 
 
 def test_gradient_reaches_the_images_and_no_weight(encoder: SemanticEncoder) -> None:
@@ -165,7 +167,9 @@ def test_float64_agrees_with_float32(encoder: SemanticEncoder) -> None:
 
 
 @pytest.mark.parametrize('kind', ['vgg', 'clip'])
-def test_bf16_autocast_keeps_float32_weights_and_hands_out_float32(kind: str, tiny_clip: str) -> None:
+def test_bf16_autocast_rounds_weights_of_products_once_and_hands_out_float32(
+    kind: str, tiny_clip: str
+) -> None:
     vgg = {'type': 'VGG19Encoder', 'weights': 'random', 'layers': ['relu1_2']}
     clip = {'type': 'CLIPEncoder', 'model': tiny_clip, 'weights': 'random'}
     encoder = build_encoder(vgg if kind == 'vgg' else clip)
@@ -173,10 +177,18 @@ def test_bf16_autocast_keeps_float32_weights_and_hands_out_float32(kind: str, ti
     images = IMAGES.clone().requires_grad_()
     with torch.autocast('cpu', dtype=torch.bfloat16):
         (found,) = encoder(images)
+        (unrounded,) = tower_of(encoder)(IMAGES)
     assert found.dtype is torch.float32
     assert not torch.equal(found, expected)  # the products did run in bfloat16
     assert (found - expected).norm() < 0.05 * expected.norm()
+    assert torch.equal(found, unrounded.float())  # what autocast itself does at every call
     assert {weight.dtype for weight in tower_of(encoder).parameters()} == {torch.float32}
+    tower = tower_of(encoder, products=torch.bfloat16)
+    for module in tower.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            assert module.weight.dtype == torch.bfloat16
+        if isinstance(module, nn.LayerNorm):
+            assert module.weight.dtype == torch.float32
     found.sum().backward()
     assert images.grad is not None
     assert images.grad.isfinite().all()
