@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 
 from cclgan_plugin.errors import OptionError, did_you_mean
+from cclgan_plugin.models.lanes import Lanes
 from cclgan_plugin.models.step_modes import StepModes, joins_identity
 from cclgan_plugin.training.precision import Precision
 
@@ -24,7 +25,7 @@ class Mode:
         joined: translation and identity of one generator in one batch.
         checkpointing: the generators' activations are computed again on the way back.
         compile: the networks' passes and the contrastive losses through ``torch.compile``.
-        graphs: the same, and the networks' kernels recorded and replayed, on CUDA cards.
+        graphs: the step's kernels recorded and replayed, on CUDA cards.
     """
 
     tf32: bool = False
@@ -58,7 +59,7 @@ class Mode:
     @property
     def compiles(self) -> bool:
         """Whether the first steps take minutes, and nothing inside can be counted."""
-        return self.compile or self.graphs
+        return self.compile
 
     def step_modes(self, device: torch.device) -> StepModes:
         """The same as the step takes it."""
@@ -67,8 +68,8 @@ class Mode:
             channels_last=self.channels_last,
             batch_identity=self.joined or joins_identity(device, self.channels_last),
             checkpointing=self.checkpointing,
-            compile=self.compiles,
-            cuda_graphs=self.graphs,
+            compile=self.compile,
+            lanes=Lanes(device if self.graphs else None),
         )
 
     @contextmanager

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from cclgan_plugin.errors import UserError  # noqa: E402
 
 #: Names of kernels are whole C++ signatures.
 LONGEST_NAME = 90
+COMMON = re.compile(r'^void |at::native::|\(anonymous namespace\)::|c10::|gpu_kernel_impl(_nocast)?<')
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,8 @@ def report(found: StepProfile, top: int) -> str:
 
 
 def _short(name: str) -> str:
-    # A bar would end the cell.
-    name = name.replace('|', '/')
+    # What all kernels of PyTorch have in common says nothing. A bar would end the cell.
+    name = COMMON.sub('', name).replace('|', '/')
     return name if len(name) <= LONGEST_NAME else f'{name[: LONGEST_NAME - 3]}...'
 
 
@@ -129,6 +131,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         parser.error(str(error))
     torch.set_num_threads(args.threads)
+    # As BasicSR trains: the fastest algorithm for each convolution, found by trying.
+    torch.backends.cudnn.benchmark = True
     variant = build_variant(Recipe(setting, oracle=args.oracle, mode=mode))
     print(report(profile_step(variant, args.steps), args.top))
     return 0

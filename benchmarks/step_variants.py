@@ -21,6 +21,9 @@ from benchmarks.observer import UNOBSERVED, Observer
 from benchmarks.step_options import step_options
 from benchmarks.step_recipes import Recipe
 from cclgan_plugin.models.step import CCLGANStep, Criteria, Locations
+from cclgan_plugin.training.optimizer_parameters import parameters_of
+from cclgan_plugin.training.recorder import Recorder
+from cclgan_plugin.training.update import Differentiated
 
 
 class StepVariant(ABC):
@@ -83,7 +86,7 @@ class StepVariant(ABC):
     def build_encoders(self) -> None:
         """Have the frozen encoders in memory, which are otherwise built at their first call."""
         if self.criteria.intra:
-            with torch.no_grad():
+            with torch.no_grad(), self.module.modes.autocast():
                 self.criteria.intra.embed([self.rainy[:1, :, :32, :32]])
 
     def constants(self) -> Iterable[Tensor]:
@@ -119,24 +122,34 @@ class StepVariant(ABC):
     def step(self, observer: Observer = UNOBSERVED, learn: bool = True) -> dict[str, Tensor]:
         """One iteration; the losses, detached, by name. Unless ``learn``, all weights stay as they are."""
 
-    def _update(
-        self,
-        losses: Mapping[str, Tensor],
-        name: str,
-        groups: Sequence[str],
-        observer: Observer,
-        learn: bool,
-    ) -> dict[str, Tensor]:
-        optimizers = [self.optimizers[group] for group in groups if group in self.optimizers]
+    def _optimizers_of(self, groups: Sequence[str]) -> list[torch.optim.Optimizer]:
+        return [self.optimizers[group] for group in groups if group in self.optimizers]
+
+    def _differentiate(
+        self, losses: Mapping[str, Tensor], name: str, groups: Sequence[str], observer: Observer
+    ) -> Differentiated:
+        """Losses and gradients of some optimizers' weights."""
+        optimizers = self._optimizers_of(groups)
         observer.losses(name, losses)
         with observer.part(f'{name} backward'):
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
             torch.stack(list(losses.values())).sum().backward()
+        weights = [p for optimizer in optimizers for p in parameters_of(optimizer)]
+        return Differentiated({key: loss.detach() for key, loss in losses.items()}, [p.grad for p in weights])
+
+    def _apply(
+        self, found: Differentiated, name: str, groups: Sequence[str], observer: Observer, learn: bool
+    ) -> dict[str, Tensor]:
+        """Step the optimizers; the losses."""
+        optimizers = self._optimizers_of(groups)
         with observer.part(f'{name} optimizers'):
+            weights = [p for optimizer in optimizers for p in parameters_of(optimizer)]
+            for p, gradient in zip(weights, found.gradients, strict=True):
+                p.grad = gradient
             for optimizer in optimizers if learn else []:
                 optimizer.step()
-        return {key: loss.detach() for key, loss in losses.items()}
+        return found.losses
 
 
 class OurStep(StepVariant):
@@ -145,22 +158,30 @@ class OurStep(StepVariant):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
         self.optimizers = self._build_optimizers(fused=True)
+        self.recorder = Recorder(self.device if recipe.mode.graphs else None)
 
     def step(self, observer: Observer = UNOBSERVED, learn: bool = True) -> dict[str, Tensor]:
-        mode, module = self.recipe.mode, self.module
-        module.modes.begin()
-        with mode.float32_products():
+        module, run = self.module, self.recorder.run
+        self.recorder.begin('step')
+        with self.recipe.mode.float32_products():
             with observer.part('locations'):
                 locations = self.draw_locations()
             with observer.part('translate'):
-                made = module.translate(self.rainy, self.clean)
-            with observer.part('D losses'):
-                losses = module.discriminator_losses(made.images, made.images)
-            found = self._update(losses, 'D', 'd', observer, learn)
+                made = run('translate', module.translate, [self.rainy, self.clean])
+
+            def d_gradients() -> Differentiated:
+                with observer.part('D losses'):
+                    losses = module.discriminator_losses(made.images, made.images)
+                return self._differentiate(losses, 'D', 'd', observer)
+
+            def g_gradients(*where: Tensor) -> Differentiated:
+                with observer.part('G losses'):
+                    losses = module.generator_losses(made, locations.replaced(where))
+                return self._differentiate(losses, 'G', 'gh', observer)
+
+            found = self._apply(run('D', d_gradients, []), 'D', 'd', observer, learn)
             self._require_grad_of_d(False)
-            with observer.part('G losses'):
-                losses = module.generator_losses(made, locations)
-            found |= self._update(losses, 'G', 'gh', observer, learn)
+            found |= self._apply(run('G', g_gradients, locations.tensors()), 'G', 'gh', observer, learn)
             self._require_grad_of_d(True)
         return found
 
@@ -187,10 +208,11 @@ class OracleStep(StepVariant):
         with self.recipe.mode.float32_products():
             with observer.part('D losses'):
                 losses = reference_d_losses(*what)
-            found = self._update(losses, 'D', 'd', observer, learn)
+            found = self._apply(self._differentiate(losses, 'D', 'd', observer), 'D', 'd', observer, learn)
             with observer.part('G losses'):
                 losses = reference_g_losses(*what, self.locations, encoders)
-            return found | self._update(losses, 'G', 'gh', observer, learn)
+            gradients = self._differentiate(losses, 'G', 'gh', observer)
+            return found | self._apply(gradients, 'G', 'gh', observer, learn)
 
 
 def build_variant(recipe: Recipe) -> StepVariant:

@@ -16,8 +16,8 @@ from benchmarks.step_recipes import Recipe, Setting
 from benchmarks.step_variants import StepVariant, build_variant
 from benchmarks.timing import Spread, timed_steps
 
-#: Steps before timing: the first builds and compiles, further ones choose algorithms and settle memory.
-WARM_UP = 3
+#: Steps before timing: the first builds and compiles, others choose algorithms, settle memory and record.
+WARM_UP = 5
 #: Seconds that one timed block of steps lasts at least, so that starting and waiting do not count.
 BLOCK_SECONDS = 0.5
 

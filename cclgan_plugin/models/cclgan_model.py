@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -17,11 +17,12 @@ from cclgan_plugin.models.run_record import RunRecord
 from cclgan_plugin.models.step import CCLGANStep, Locations, Translations
 from cclgan_plugin.seeds import derive_seed
 from cclgan_plugin.training.deterministic import be_deterministic, named_operations
-from cclgan_plugin.training.distributed import wait_for_all
+from cclgan_plugin.training.distributed import is_distributed, wait_for_all
 from cclgan_plugin.training.epoch_plan import epoch_of
 from cclgan_plugin.training.finite_guard import FiniteGuard, NonFiniteLoss, finite_weights
+from cclgan_plugin.training.recorder import Recorder
 from cclgan_plugin.training.undo import Undo
-from cclgan_plugin.training.update import Update
+from cclgan_plugin.training.update import Differentiated, Update
 
 
 @MODEL_REGISTRY.register()
@@ -72,6 +73,15 @@ class CCLGANModel(CCLGANStates):
         heads = [self.optimizer_h] if 'h' in self.nets else []
         self.update_d = Update('d', [self.optimizer_d], *learning)
         self.update_g = Update('g', [self.optimizer_g, *heads], *learning)
+        self.recorder = self._build_recorder(train_opt.get('cuda_graphs', False))
+
+    def _build_recorder(self, wanted: bool) -> Recorder:
+        if wanted and is_distributed():
+            raise OptionError(
+                'train.cuda_graphs: processes exchange gradients within a step, which is not recorded; '
+                'leave it out, or train in one process'
+            )
+        return Recorder(self.device if wanted else None)
 
     # ------------------------------------------------------------------ training
 
@@ -95,11 +105,15 @@ class CCLGANModel(CCLGANStates):
             self._stop_at_nan(f'{self.guard.skipped} skipped, nan_limit is {self.guard.limit}')
 
     def _iterate(self, current_iter: int) -> None:
-        self.step.modes.begin()
         self.guard.begin()
         generator_step = current_iter % self.net_d_iters == 0 and current_iter > self.net_d_init_iters
         whole = self.grad_accum == 1
-        made = [self.step.translate(*part, generator_step and whole) for part in self._parts()]
+        self.recorder.begin((self.lq.shape, self.lq.dtype, generator_step))
+
+        def translate(rainy: Tensor, clean: Tensor) -> Translations:
+            return self.step.translate(rainy, clean, generator_step and whole)
+
+        made = [self.recorder.run('translations', translate, part) for part in self._parts()]
         losses, good = self._step_discriminators(made, generator_step)
         if generator_step and good:
             found, good = self._step_generators(made if whole else self._translated_again())
@@ -131,21 +145,30 @@ class CCLGANModel(CCLGANStates):
             for s, pool in self.pools.items()
             if s in made[0].images
         }
-        shares = {s: images.chunk(len(made)) for s, images in fake.items()}
         self._require_grad('d', True)
         if generator_step:
             self.undo.remember()
-        parts = (
-            self.step.discriminator_losses(part.images, {s: share[i] for s, share in shares.items()})
-            for i, part in enumerate(made)
-        )
-        return self.update_d.step(parts, self.current_iter)
+
+        def differentiate(*images: Tensor) -> Differentiated:
+            shares = [dict(zip(fake, share, strict=True)) for share in _chunks(images, len(made))]
+            pairs = zip(made, shares, strict=True)
+            return self.update_d.differentiate(
+                self.step.discriminator_losses(part.images, share) for part, share in pairs
+            )
+
+        found = self.recorder.run('discriminators', differentiate, list(fake.values()))
+        return self.update_d.apply(found, self.current_iter)
 
     def _step_generators(self, made: Iterable[Translations]) -> tuple[dict[str, Tensor], bool]:
         self._require_grad('d', False)
         locations = self._draw_locations()
-        parts = (self.step.generator_losses(part, locations) for part in made)
-        return self.update_g.step(parts, self.current_iter)
+
+        def differentiate(*where: Tensor) -> Differentiated:
+            there = locations.replaced(where)
+            return self.update_g.differentiate(self.step.generator_losses(part, there) for part in made)
+
+        found = self.recorder.run('generators', differentiate, locations.tensors())
+        return self.update_g.apply(found, self.current_iter)
 
     def _require_grad(self, group: str, value: bool) -> None:
         for name, net in self.nets.items():
@@ -213,3 +236,8 @@ class CCLGANModel(CCLGANStates):
         super().save(epoch, current_iter)
         if current_iter == -1:
             self.record.finish()
+
+
+def _chunks(batches: Sequence[Tensor], parts: int) -> Iterator[tuple[Tensor, ...]]:
+    """Equal parts of several batches: the first part of each, then the second, and so on."""
+    return zip(*(batch.chunk(parts) for batch in batches), strict=True)

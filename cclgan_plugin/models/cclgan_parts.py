@@ -13,6 +13,8 @@ from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
 from torch import Tensor, nn
 
+from cclgan_plugin.kernels import works_on
+from cclgan_plugin.models.lanes import Lanes
 from cclgan_plugin.models.step import Criteria
 from cclgan_plugin.models.step_modes import StepModes, joins_identity
 from cclgan_plugin.training.distributed import broadcast_weights
@@ -46,22 +48,27 @@ class CCLGANParts(SRModel):
     def model_to_device(self, net: nn.Module) -> nn.Module:
         """Move a network to the device, bare: gradients are averaged by training.distributed."""
         net = net.to(self.device)
-        if (self.opt.get('train') or {}).get('channels_last'):
+        if self.is_train and self.channels_last():
             net.to(memory_format=torch.channels_last)
         return net
+
+    def channels_last(self) -> bool:
+        """The memory format that the options ask for, or by themselves the one that is faster."""
+        asked = self.opt['train'].get('channels_last')
+        return works_on(self.device) if asked is None else bool(asked)
 
     def step_modes(self) -> StepModes:
         """How the options want the step computed; sets ``precision``."""
         train_opt = self.opt['train']
         self.precision = Precision(train_opt.get('amp', 'off'), self.device)
-        channels_last = train_opt.get('channels_last', False)
+        channels_last = self.channels_last()
         return StepModes(
             self.precision,
             channels_last,
             batch_identity=joins_identity(self.device, channels_last),
             checkpointing=train_opt.get('checkpointing', False),
             compile=train_opt.get('compile', False),
-            cuda_graphs=train_opt.get('cuda_graphs', False),
+            lanes=Lanes(self.device if train_opt.get('cuda_graphs') else None),
         )
 
     def build_parts(self) -> None:

@@ -15,8 +15,9 @@ Without ``g_rain`` the step is one-sided, as in CUT: only r -> c^ and c_i exist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import torch
@@ -27,6 +28,12 @@ from cclgan_plugin.archs.sampling import draw_levels, move_locations
 from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
 from cclgan_plugin.models.lcl_terms import Term, lcl_terms
 from cclgan_plugin.models.step_modes import StepModes
+
+#: Terms of the generators' loss, in the order of the logs and of their sum.
+TERMS = (
+    *('l_g_gan', 'l_g_gan_rain', 'l_idt', 'l_idt_rain', 'l_cycle', 'l_cycle_rain'),
+    *('l_lcl', 'l_intra', 'l_inter'),
+)
 
 
 @dataclass
@@ -51,6 +58,16 @@ class Locations:
     def to(self, device: torch.device) -> Locations:
         """A copy on a device, in one transfer; from the CPU to a GPU without waiting for it."""
         *lcl, inter = move_locations([*self.lcl.values(), self.inter], device)
+        return Locations(dict(zip(self.lcl, lcl, strict=True)), inter)
+
+    def tensors(self) -> list[Tensor]:
+        """All of them, in a fixed order."""
+        return [where for group in (*self.lcl.values(), self.inter) for where in group.values()]
+
+    def replaced(self, tensors: Sequence[Tensor]) -> Locations:
+        """Others of the same names, in the order of :meth:`tensors`."""
+        rest = iter(tensors)
+        *lcl, inter = [{level: next(rest) for level in group} for group in (*self.lcl.values(), self.inter)]
         return Locations(dict(zip(self.lcl, lcl, strict=True)), inter)
 
 
@@ -128,16 +145,19 @@ class CCLGANStep(nn.Module):
         made = Translations({'r': self.modes.images(rainy), 'c': self.modes.images(clean)})
         with self.modes.autocast(), torch.set_grad_enabled(generator_step and torch.is_grad_enabled()):
             if not generator_step:
-                self._run(made, 'g', {'r': 'c^'}, keep=False)
-                if self.two_sided:
-                    self._run(made, 'g_rain', {'c': 'r^'}, keep=False)
+                self._run_sides(made, {'r': 'c^'}, {'c': 'r^'}, keep=False)
                 return made
-            self._run(made, 'g', {'r': 'c^', 'c': 'c_i'})
+            self._run_sides(made, {'r': 'c^', 'c': 'c_i'}, {'c': 'r^', 'r': 'r_i'})
             if self.two_sided:
-                self._run(made, 'g_rain', {'c': 'r^', 'r': 'r_i'})
-                self._run(made, 'g_rain', {'c^': 'r~'})
-                self._run(made, 'g', {'r^': 'c~'})
+                self._run_sides(made, {'r^': 'c~'}, {'c^': 'r~'})
         return made
+
+    def _run_sides(
+        self, made: Translations, by_g: dict[str, str], by_g_rain: dict[str, str], keep: bool = True
+    ) -> None:
+        """:meth:`_run` of both generators, which do not need each other."""
+        targets = {'g': by_g, 'g_rain': by_g_rain} if self.two_sided else {'g': by_g}
+        self.modes.lanes.run(*(partial(self._run, made, name, t, keep) for name, t in targets.items()))
 
     def _run(self, made: Translations, name: str, targets: dict[str, str], keep: bool = True) -> None:
         """Translate each source to its target where that is needed; keep encodings that a term asks for."""
@@ -173,15 +193,18 @@ class CCLGANStep(nn.Module):
         Returns:
             ``l_d`` and ``l_d_rain``, scalars.
         """
-        losses, gan = {}, self.criteria.gan
+        gan = self.criteria.gan
+
+        def loss(name: str, real_images: Tensor, fake_images: Tensor) -> Tensor:
+            images = torch.cat([real_images, fake_images.detach()])
+            real_logits, fake_logits = self._discriminator(name).forward_features(images)[0].chunk(2)
+            on_real, on_fake = gan(real_logits, True, is_disc=True), gan(fake_logits, False, is_disc=True)
+            return cast(Tensor, 0.5 * (on_real + on_fake))
+
+        sides = self._sides()
         with self.modes.autocast():
-            for name, real_symbol, fake_symbol in self._sides():
-                images = torch.cat([real[real_symbol], fake[fake_symbol].detach()])
-                real_logits, fake_logits = self._discriminator(name).forward_features(images)[0].chunk(2)
-                losses[f'l_d{name}'] = 0.5 * (
-                    gan(real_logits, True, is_disc=True) + gan(fake_logits, False, is_disc=True)
-                )
-        return losses
+            found = self.modes.lanes.run(*(partial(loss, name, real[r], fake[f]) for name, r, f in sides))
+        return {f'l_d{name}': value for (name, _, _), value in zip(sides, found, strict=True)}
 
     def _sides(self) -> list[tuple[str, str, str]]:
         """Suffix of the networks, symbol of the real and of the translated image, for each side."""
@@ -199,45 +222,57 @@ class CCLGANStep(nn.Module):
             locations: what :meth:`draw_locations` gave, on the images' device.
 
         Returns:
-            Scalars by name: ``l_g_gan``, ``l_g_gan_rain``, ``l_idt``, ``l_idt_rain``, ``l_cycle``,
-            ``l_cycle_rain``, ``l_lcl``, ``l_intra``, ``l_inter``, as far as the options have them.
+            Scalars by the names of :data:`TERMS`, as far as the options have them.
         """
         with self.modes.autocast():
             return self._generator_losses(made, locations)
 
     def _generator_losses(self, made: Translations, locations: Locations) -> dict[str, Tensor]:
+        jobs = [partial(self._adversarial, made, locations, *side) for side in self._sides()]
+        jobs += [partial(job, made, locations) for job in (self._lcl, self._intra)]
+        found: dict[str, Tensor] = {}
+        for losses in self.modes.lanes.run(*jobs):
+            found |= losses
         c, images = self.criteria, made.images
-        losses: dict[str, Tensor] = {}
-        inter = []
-        for name, real, fake in self._sides():
-            logits, features = self._discriminator(name).forward_features(images[fake])
-            losses[f'l_g_gan{name}'] = self.side_weight * c.gan(logits, True, is_disc=False)
-            if c.inter:
-                inter.append(self._inter(name, features, real, made, locations))
         for name, real, fake in (('', 'c', 'c_i'), ('_rain', 'r', 'r_i')):
             if c.idt and fake in images:
-                losses[f'l_idt{name}'] = self.side_weight * c.idt(images[fake], images[real])
+                found[f'l_idt{name}'] = self.side_weight * c.idt(images[fake], images[real])
         if c.cycle:
-            losses['l_cycle'] = self.side_weight * c.cycle(images['r~'], images['r'])
-            losses['l_cycle_rain'] = self.side_weight * c.cycle(images['c~'], images['c'])
-        if c.lcl:
-            losses['l_lcl'] = self._lcl(c.lcl, made, locations)
-        if c.intra:
-            losses['l_intra'] = c.intra.cycles(
-                images['r'], images['c'], images['c^'], images['r^'], images.get('r~'), images.get('c~')
-            )
+            found['l_cycle'] = self.side_weight * c.cycle(images['r~'], images['r'])
+            found['l_cycle_rain'] = self.side_weight * c.cycle(images['c~'], images['c'])
         if c.inter:
-            losses['l_inter'] = torch.stack(inter).sum()
+            found['l_inter'] = torch.stack(
+                [found.pop(f'l_inter{name}') for name, _, _ in self._sides()]
+            ).sum()
+        return {name: found[name] for name in TERMS if name in found}
+
+    def _adversarial(
+        self, made: Translations, locations: Locations, name: str, real: str, fake: str
+    ) -> dict[str, Tensor]:
+        """What one discriminator says of the translations of its side."""
+        logits, features = self._discriminator(name).forward_features(made.images[fake])
+        losses = {f'l_g_gan{name}': self.side_weight * self.criteria.gan(logits, True, is_disc=False)}
+        if self.criteria.inter:
+            losses[f'l_inter{name}'] = self._inter(name, features, real, made, locations)
         return losses
 
-    def _lcl(self, lcl: LCLLoss, made: Translations, locations: Locations) -> Tensor:
+    def _intra(self, made: Translations, locations: Locations) -> dict[str, Tensor]:
+        if (intra := self.criteria.intra) is None:
+            return {}
+        images = made.images
+        real, translated = (images['r'], images['c']), (images['c^'], images['r^'])
+        return {'l_intra': intra.cycles(*real, *translated, images.get('r~'), images.get('c~'))}
+
+    def _lcl(self, made: Translations, locations: Locations) -> dict[str, Tensor]:
+        if (lcl := self.criteria.lcl) is None:
+            return {}
         losses = []
         for term in self.terms:
             queries = self._encoding(made, term.encoder_query, term.query)
             keys = self._encoding(made, term.encoder, term.key, constant=True)
             heads = (self.nets[term.head_query], self.nets[term.head])
             losses.append(lcl(queries, keys, locations.lcl[term.name], *heads))
-        return torch.stack(losses).mean()
+        return {'l_lcl': torch.stack(losses).mean()}
 
     def _encoding(
         self, made: Translations, net: str, symbol: str, constant: bool = False

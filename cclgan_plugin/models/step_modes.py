@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cclgan_plugin.archs import CCLGANGenerator
+from cclgan_plugin.models.lanes import Lanes
 from cclgan_plugin.training.precision import Precision
 
 #: Methods through which the step enters the networks. ``forward`` is not among them: validation takes it,
@@ -35,8 +36,7 @@ class StepModes:
         checkpointing: recompute the generators' activations on the way back instead of holding them.
         compile: the networks' passes and the contrastive losses through ``torch.compile``.
         compile_backend: who compiles them.
-        cuda_graphs: record the compiled networks' kernels once and replay them, on a CUDA device. What the
-            networks then return, images, features and gradients, is valid until the next :meth:`begin`.
+        lanes: where independent pieces of the step run; side by side they pay off in recorded steps.
     """
 
     precision: Precision | None = None
@@ -45,12 +45,7 @@ class StepModes:
     checkpointing: bool = False
     compile: bool = False
     compile_backend: str = 'inductor'
-    cuda_graphs: bool = False
-
-    def begin(self) -> None:
-        """Say that an iteration begins: what the networks returned in the one before is no longer read."""
-        if self.cuda_graphs:
-            torch.compiler.cudagraph_mark_step_begin()
+    lanes: Lanes = field(default_factory=Lanes)
 
     def prepare(self, nets: nn.ModuleDict) -> None:
         """Change the networks in place, once. Names, values and order of their weights stay."""
@@ -63,7 +58,7 @@ class StepModes:
                 self._compile(net)
 
     def prepare_losses(self, losses: Iterable[nn.Module | None]) -> None:
-        """Compile losses in place. Without graphs: their values are logged in later iterations."""
+        """Compile losses in place."""
         for loss in losses:
             if loss is not None and self.compile:
                 loss.forward = self._compiled(loss.forward)
@@ -71,13 +66,12 @@ class StepModes:
     def _compile(self, net: nn.Module) -> None:
         for name in ENTRANCES:
             if hasattr(net, name):
-                setattr(net, name, self._compiled(getattr(net, name), graphs=self.cuda_graphs))
+                setattr(net, name, self._compiled(getattr(net, name)))
 
-    def _compiled(self, function: Callable[..., Any], graphs: bool = False) -> Callable[..., Any]:
+    def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         # One method is compiled for each set of levels, batch size and kind of input, of each network.
         torch._dynamo.config.cache_size_limit = max(torch._dynamo.config.cache_size_limit, 64)
-        mode = 'reduce-overhead' if graphs else None
-        return torch.compile(function, dynamic=False, backend=self.compile_backend, mode=mode)
+        return torch.compile(function, dynamic=False, backend=self.compile_backend)
 
     def images(self, x: Tensor) -> Tensor:
         """Images in the memory format of the step."""

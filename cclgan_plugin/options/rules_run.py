@@ -29,16 +29,23 @@ def _known(kind: Any, name: str) -> tuple[str, ...]:
 
 
 def graphs_can_be_recorded(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
-    """CUDA graphs are recorded of compiled networks, on a CUDA device."""
+    """CUDA graphs are recorded of whole steps, on one CUDA device."""
     train = options['train'] or {}
     if not is_train or not train.get('cuda_graphs'):
         return
     import torch
 
-    if not train.get('compile'):
-        yield Problem(('train', 'cuda_graphs'), 'graphs are recorded of compiled networks: set compile: true')
     if options['num_gpu'] == 0 or not torch.cuda.is_available():
         yield Problem(('train', 'cuda_graphs'), 'this run has no CUDA GPU; leave it out')
+    if train['grad_accum'] > 1:
+        yield Problem(
+            ('train', 'grad_accum'), 'a step that is recorded (cuda_graphs) takes its batch at once'
+        )
+    if train['amp'] == 'fp16':
+        problem = (
+            'what scales gradients changes from step to step and is not recorded (cuda_graphs); use bf16'
+        )
+        yield Problem(('train', 'amp'), problem)
 
 
 def crops_suffice(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,6 +12,14 @@ from cclgan_plugin.training.finite_guard import GRADIENT, FiniteGuard, largest_g
 from cclgan_plugin.training.gradient_exchange import GradientExchange
 from cclgan_plugin.training.optimizer_parameters import parameters_of
 from cclgan_plugin.training.precision import Precision
+
+
+@dataclass
+class Differentiated:
+    """Losses by their names, and the gradient of each parameter of an update, in its order."""
+
+    losses: dict[str, Tensor]
+    gradients: list[Tensor | None]
 
 
 class Update:
@@ -54,9 +63,20 @@ class Update:
         Returns:
             The losses, and whether they were finite (on a GPU always True, for now: see FiniteGuard).
         """
+        return self.apply(self.differentiate(parts), iteration)
+
+    def differentiate(self, parts: Iterable[dict[str, Tensor]]) -> Differentiated:
+        """The first half of :meth:`step`, which changes nothing: losses and gradients, both averaged."""
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         losses = self._backward(parts)
+        return Differentiated(losses, [p.grad for p in self._parameters])
+
+    def apply(self, found: Differentiated, iteration: int) -> tuple[dict[str, Tensor], bool]:
+        """The second half: check, clip and step."""
+        losses = found.losses
+        for p, gradient in zip(self._parameters, found.gradients, strict=True):
+            p.grad = gradient
         checked = dict(losses)
         # A scaler has its own way with gradients that overflow: they are nothing out of the ordinary.
         if not self.precision.scales:

@@ -1,8 +1,9 @@
-"""Compiled steps, and what CUDA graphs ask: nothing that a graph returned is read in a later iteration."""
+"""Recorded and compiled steps: nothing that a recording returned is read in a later iteration."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,69 +14,82 @@ from basicsr.models import build_model
 from basicsr.train import make_exp_dirs
 from basicsr.utils import set_random_seed
 from tiny_run import tiny_options, write_data
-from torch import nn
+from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from cclgan_plugin.models import cclgan_parts
+from cclgan_plugin.models.lanes import Lanes
 from cclgan_plugin.models.step_modes import StepModes
 from cclgan_plugin.options.parse import parse_options
+from cclgan_plugin.training import recorder
 from cclgan_plugin.training.finite_guard import NonFiniteLoss
 
 
-class Networks(nn.Module):
-    """What a network shows of itself to :class:`StepModes`."""
+class Recorded:
+    """Runs the function anew where a graph would be replayed, into the objects that were returned first."""
 
-    def encode(self, x: torch.Tensor) -> torch.Tensor:
-        return x + 1
+    def __init__(self, function: Callable[..., Any], inputs: Sequence[Tensor]) -> None:
+        self.function = function
+        self.inputs = [x.clone() for x in inputs]
+        self.result: Any = None
+        self.replays = 0
+
+    def replay(self, inputs: Sequence[Tensor]) -> Any:
+        for own, given in zip(self.inputs, inputs, strict=True):
+            own.copy_(given)
+        found = self.function(*self.inputs)
+        if self.result is None:
+            self.result = found
+        else:
+            vars(self.result).update(vars(found))
+        self.replays += 1
+        return self.result
+
+    def destroy(self) -> None:
+        """As the next replay does with what this one has returned."""
+        if self.result is not None:
+            for leaf in tree_leaves(vars(self.result)):
+                if isinstance(leaf, Tensor):
+                    leaf.data.fill_(float('nan'))
 
 
-class Recorder:
-    """Stands in for the memory of CUDA graphs: destroys what it returned when the next iteration begins."""
+class Stage:
+    """Stands in for a card's stream and memory."""
 
     def __init__(self) -> None:
-        self.returned: list[torch.Tensor] = []
-        self.iterations = 0
-        self.nets: nn.ModuleDict | None = None
+        self.recorded: list[Recorded] = []
 
-    def compiled(self, function: Any, graphs: bool = False) -> Any:
-        if not graphs:
-            return function
+    def run(self, function: Callable[..., Any], inputs: Sequence[Tensor]) -> Any:
+        return function(*inputs)
 
-        def recorded(*args: Any, **kwargs: Any) -> Any:
-            result = function(*args, **kwargs)
-            self.returned += [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-            return result
-
-        return recorded
-
-    def begin(self) -> None:
-        self.iterations += 1
-        assert self.nets is not None
-        gradients = [p.grad for p in self.nets.parameters() if p.grad is not None]
-        for tensor in [*self.returned, *gradients]:
-            tensor.data.fill_(float('nan'))
-        self.returned.clear()
+    def record(self, function: Callable[..., Any], inputs: Sequence[Tensor]) -> Recorded:
+        self.recorded.append(Recorded(function, inputs))
+        return self.recorded[-1]
 
 
-def trained(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, recorder: Recorder | None, **changes: Any
-):
-    """Logs and weights of five iterations, validated in between."""
+def trained(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, stage: Stage | None, **changes: Any):
+    """Logs and weights of five iterations."""
     write_data(folder / 'data')
     (folder / f'{name}.yml').write_text(yaml.safe_dump(tiny_options(name=name, **changes)))
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, 'argv', ['basicsr', '-opt', f'{name}.yml'])
     opt, _ = parse_options(str(folder), is_train=True)
-    if recorder:
-        opt['train'] |= {'compile': True, 'cuda_graphs': True}
-        monkeypatch.setattr(
-            StepModes, '_compiled', lambda self, *args, **how: recorder.compiled(*args, **how)
-        )
-        monkeypatch.setattr(torch.compiler, 'cudagraph_mark_step_begin', recorder.begin)
+    if stage:
+        opt['train']['cuda_graphs'] = True
+        begin = recorder.Recorder.begin
+
+        def begin_with_nothing_left(self: recorder.Recorder, kind: Any) -> None:
+            for recorded in stage.recorded:
+                recorded.destroy()
+            begin(self, kind)
+
+        monkeypatch.setattr(recorder, 'WARM_UP', 1)
+        monkeypatch.setattr(recorder, '_Stage', lambda device: stage)
+        monkeypatch.setattr(recorder.Recorder, 'begin', begin_with_nothing_left)
+        monkeypatch.setattr(cclgan_parts, 'Lanes', lambda device: Lanes())
     make_exp_dirs(opt)
     set_random_seed(0)
     model = build_model(opt)
-    if recorder:
-        recorder.nets = model.step.nets
     logs = []
     for iteration in range(1, 6):
         generator = torch.Generator().manual_seed(iteration)
@@ -89,35 +103,43 @@ def trained(
 
 
 @pytest.mark.parametrize(
-    'changes', [{}, {'train__pool_size': 3, 'train__grad_accum': 2}, {'train__net_d_iters': 2}]
+    ('changes', 'replays'),
+    [
+        ({}, [4, 4, 4]),
+        ({'train__pool_size': 3, 'train__ema_decay': 0.9}, [4, 4, 4]),
+        # Two kinds of iterations, of which the one that trains the generators has a part more.
+        ({'train__net_d_iters': 2}, [1, 1, 1, 2, 2]),
+        ({'train__grad_clip': 0.1}, [4, 4, 4]),
+    ],
 )
 def test_nothing_outlives_its_iteration(
-    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, Any], replays: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pools, logs, averages, gradients and accumulation: the same bits as without graphs."""
+    """Pools, logs, averages and gradients: the same bits as without recording."""
     plain_logs, plain = trained(tmp_path, monkeypatch, 'plain', None, **changes)
-    recorder = Recorder()
-    logs, found = trained(tmp_path, monkeypatch, 'graphs', recorder, **changes)
-    assert recorder.iterations == 5
-    assert recorder.returned
+    stage = Stage()
+    logs, found = trained(tmp_path, monkeypatch, 'recorded', stage, **changes)
+    assert sorted(recorded.replays for recorded in stage.recorded) == replays
     assert logs == plain_logs
     assert found.keys() == plain.keys()
     assert all(torch.equal(found[key], plain[key]) for key in plain)
 
 
-def test_the_recorder_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stand_in_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients that were kept for the next iteration would be found out."""
     monkeypatch.setattr(torch.optim.Adam, 'zero_grad', lambda self, set_to_none=True: None)
     with pytest.raises(NonFiniteLoss):
-        trained(tmp_path, monkeypatch, 'graphs', Recorder(), train__nan_limit=0)
+        trained(tmp_path, monkeypatch, 'recorded', Stage(), train__nan_limit=0)
 
 
-def test_networks_are_recorded_and_losses_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Losses are logged in later iterations, and read by the guard against NaN there."""
+def test_networks_and_losses_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Networks(nn.Module):
+        def encode(self, x: Tensor) -> Tensor:
+            return x + 1
+
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(torch, 'compile', lambda function, **how: asked.append(how) or function)
-    modes = StepModes(compile=True, cuda_graphs=True)
+    modes = StepModes(compile=True)
     modes.prepare(nn.ModuleDict({'g': Networks()}))
     modes.prepare_losses([nn.L1Loss(), None])
-    common = {'dynamic': False, 'backend': 'inductor'}
-    assert asked == [common | {'mode': 'reduce-overhead'}, common | {'mode': None}]
+    assert asked == [{'dynamic': False, 'backend': 'inductor'}] * 2

@@ -57,11 +57,16 @@ TRAINING = {
     'graphs_can_be_recorded': [
         (
             ('train:cuda_graphs=true', 'num_gpu=0'),
-            'train.cuda_graphs: graphs are recorded of compiled networks: set compile: true',
+            'train.cuda_graphs: this run has no CUDA GPU; leave it out',
         ),
         (
-            ('train:cuda_graphs=true', 'train:compile=true', 'num_gpu=0'),
-            'train.cuda_graphs: this run has no CUDA GPU; leave it out',
+            ('train:cuda_graphs=true', 'train:grad_accum=2'),
+            'train.grad_accum: a step that is recorded (cuda_graphs) takes its batch at once',
+        ),
+        (
+            ('train:cuda_graphs=true', 'train:amp=fp16'),
+            'train.amp: what scales gradients changes from step to step and is not recorded (cuda_graphs); '
+            'use bf16',
         ),
     ],
     'prefetch_is_pinned': [

@@ -86,10 +86,12 @@ class TrainOptions(Options):
     amp: Literal['off', 'bf16', 'fp16'] = option(
         'precision of networks and losses: float32, bfloat16, or float16 with scaled gradients', 'off'
     )
-    channels_last: bool = option('the memory format of images and weights', False)
+    channels_last: bool | None = option(
+        'the memory format of images and weights; ~ = true on GPUs that run our kernels, which need it', None
+    )
     compile: bool = option('compile networks and losses; the first iterations take minutes', False)
     cuda_graphs: bool = option(
-        'record the kernels of the compiled networks and replay them; needs compile: true and a CUDA GPU',
+        'record the kernels of a training step and replay them; on one CUDA GPU',
         False,
     )
     checkpointing: bool = option(
