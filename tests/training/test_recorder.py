@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from cclgan_plugin.models.lanes import Lanes
 from cclgan_plugin.training import recorder
 from cclgan_plugin.training.recorder import MOST_KINDS, WARM_UP, Recorder
 
@@ -71,10 +70,6 @@ def test_one_kind_too_many_runs_as_it_is(stage: Stage) -> None:
     stage.calls.clear()
     iterate(subject, str(MOST_KINDS))
     assert stage.calls == ['run']
-
-
-def test_jobs_come_back_in_order() -> None:
-    assert Lanes().run(lambda: 1, lambda: 2, lambda: 3) == [1, 2, 3]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='records the kernels of a card')
