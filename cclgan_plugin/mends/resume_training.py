@@ -12,6 +12,7 @@ from basicsr.models.base_model import BaseModel
 from cclgan_plugin.errors import WeightsError
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
+from cclgan_plugin.training.optimizer_parameters import align_states
 
 __all__ = ['apply', 'needed', 'resume_training']
 
@@ -33,6 +34,8 @@ def resume_training(self: Any, resume_state: dict[str, Any]) -> None:
         for number, (one, state) in enumerate(zip(own, saved, strict=True)):
             try:
                 one.load_state_dict(state)
+                if kind == 'optimizers':
+                    align_states(one)
             except (ValueError, KeyError, RuntimeError) as error:
                 raise WeightsError(
                     f'path.resume_state: {path} does not fit number {number} of the {kind} '
