@@ -96,7 +96,7 @@ def conv_at(conv: nn.Conv2d, x: Tensor, locations: Tensor) -> Tensor:
     if is_channels_last(x):
         patches = _rows(x).index_select(1, index.flatten()).view(n, len(locations), kernel * kernel, c)
         y = torch.einsum('npkc,ock->npo', patches, conv.weight.flatten(2))
-        return y if conv.bias is None else y + conv.bias
-    patches = x.flatten(2).index_select(2, index.flatten()).view(n, c, len(locations), kernel * kernel)
-    y = torch.einsum('ncpk,ock->npo', patches, conv.weight.flatten(2))
+    else:
+        patches = x.flatten(2).index_select(2, index.flatten()).view(n, c, len(locations), kernel * kernel)
+        y = torch.einsum('ncpk,ock->npo', patches, conv.weight.flatten(2))
     return y if conv.bias is None else y + conv.bias
