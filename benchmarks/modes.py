@@ -56,11 +56,6 @@ class Mode:
     def __str__(self) -> str:
         return '+'.join(field.name for field in fields(self) if getattr(self, field.name)) or 'fp32'
 
-    @property
-    def compiles(self) -> bool:
-        """Whether the first steps take minutes, and nothing inside can be counted."""
-        return self.compile
-
     def step_modes(self, device: torch.device) -> StepModes:
         """The same as the step takes it."""
         return StepModes(

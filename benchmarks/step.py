@@ -128,7 +128,7 @@ def measure(args: argparse.Namespace, recipes: list[Recipe]) -> StepResults:
     with tqdm(total=len(variants), desc='first steps and counts', unit='variant', disable=None) as bar:
         for name, variant in variants.items():
             entry = found[name]
-            if variant.recipe.mode.compiles:
+            if variant.recipe.mode.compile:  # nothing inside can be counted
                 losses = variant.step(learn=False)
             else:
                 entry.counts, losses = count_step(variant)
@@ -160,7 +160,7 @@ def throughput_modes(args: argparse.Namespace, recipes: list[Recipe]) -> list[Mo
     """As ``--speeds`` says. On the CPU, where compiling takes minutes a variant, only if asked for."""
     if args.speeds:
         return [Mode.parse(text) for text in args.speeds.split(',')]
-    compiled = args.device == 'cuda' or any(recipe.mode.compiles for recipe in recipes)
+    compiled = args.device == 'cuda' or any(recipe.mode.compile for recipe in recipes)
     names = (*EAGER, *COMPILED) if compiled else EAGER
     return [mode for mode in map(Mode.parse, names) if args.device == 'cuda' or not mode.graphs]
 
