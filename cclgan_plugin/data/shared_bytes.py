@@ -11,8 +11,8 @@ from cclgan_plugin.errors import DataError
 
 # Pieces share a block: each block is an open file.
 _BLOCK = 64 << 20
-# Shared memory that stays free: a loader's workers send their batches through it.
-_RESERVE = 256 << 20
+#: Shared memory that stays free in bytes: a loader's workers send their batches through it.
+RESERVE = 256 << 20
 _SHARED = '/dev/shm'
 
 
@@ -56,8 +56,8 @@ class SharedBytes:
         """
         if self._open:
             # Using more of it than there is would kill the process without a word.
-            free = _free_shared_memory()
-            if free is not None and self._open_size > free - _RESERVE:
+            free = free_shared_memory()
+            if free is not None and self._open_size > free - RESERVE:
                 raise DataError(
                     f'{len(self._places)} images fill {self.size / 1e9:.1f} GB and no more shared memory '
                     f'is free ({_SHARED}: {free / 1e9:.1f} GB)'
@@ -82,7 +82,8 @@ class SharedBytes:
         return sum(end - start for _, start, end in filter(None, self._places))
 
 
-def _free_shared_memory() -> int | None:
+def free_shared_memory() -> int | None:
+    """In bytes; None = the system keeps no account of it."""
     if not os.path.isdir(_SHARED):
         return None
     status = os.statvfs(_SHARED)

@@ -13,6 +13,7 @@ import torch
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
+from cclgan_plugin.data.batch_memory import Sample
 from cclgan_plugin.data.crop import at_least, cut, random_place, resize_to_square, to_byte_tensor, to_tensor
 from cclgan_plugin.data.epoch_sampler import EpochSampler, SampleKey
 from cclgan_plugin.data.find_source import find_source
@@ -27,7 +28,7 @@ Randomness = Callable[[str], np.random.Generator]
 
 
 @DATASET_REGISTRY.register()
-class UnpairedImageDataset(Dataset[dict[str, Any]]):
+class UnpairedImageDataset(Dataset[Sample]):
     """Random crops of two image sets without correspondence (section 1 of the method).
 
     A sample is named by a :class:`SampleKey`, and which images it pairs, where it crops and whether it
@@ -76,7 +77,7 @@ class UnpairedImageDataset(Dataset[dict[str, Any]]):
         """
         return EpochSampler(len(self), num_replicas, rank, ratio)
 
-    def __getitem__(self, key: int | SampleKey) -> dict[str, Any]:
+    def __getitem__(self, key: int | SampleKey) -> Sample:
         """One sample.
 
         Args:
@@ -100,7 +101,7 @@ class UnpairedImageDataset(Dataset[dict[str, Any]]):
             rainy, clean = self._plain_pair(operator.index(key), randomness('pairing'))
         lq, lq_path = self._rainy(rainy, randomness)
         gt, gt_path = self._crop(self.gt, int(self._clean[clean]), self.gt.key, randomness)
-        return {'lq': lq, 'gt': gt, 'lq_path': lq_path, 'gt_path': gt_path}
+        return Sample(lq=lq, gt=gt, lq_path=lq_path, gt_path=gt_path)
 
     def _rainy(self, index: int, randomness: Randomness) -> tuple[torch.Tensor, str]:
         """A real rainy image, or a clean one with rain on it."""

@@ -111,7 +111,7 @@ def test_many_blocks_hold_what_was_appended(monkeypatch: pytest.MonkeyPatch) -> 
 def test_too_little_shared_memory_is_said_before_it_kills(
     make_folder: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_bytes, '_free_shared_memory', lambda: 1000)
+    monkeypatch.setattr(shared_bytes, 'free_shared_memory', lambda: 1000)
     root = make_folder('rainy', 3)
     with pytest.raises(
         DataError, match=r'cache: decoded: dataroot_lq: 3 images fill .*choose cache: encoded or off'
