@@ -46,6 +46,7 @@ setup(
         'requests>=2.28',
         'safetensors>=0.4',
         'scikit-image>=0.21',
+        'simplejpeg>=1.8',
         'tifffile>=2022.8.12',
         'torch>=2.4',
         'torchvision>=0.19',

@@ -73,16 +73,15 @@ class Place(NamedTuple):
     mirror: bool
 
 
-def random_place(image: np.ndarray, size: int, use_hflip: bool, rng: np.random.Generator) -> Place:
-    """Where a random square of the image is, mirrored left to right half of the time if ``use_hflip``.
+def random_place(height: int, width: int, size: int, use_hflip: bool, rng: np.random.Generator) -> Place:
+    """Where a random square of an image is, mirrored left to right half of the time if ``use_hflip``.
 
     Args:
-        image: ``(H, W, 3)`` with H and W at least ``size``.
+        height, width: of the image in pixels, at least ``size``.
         size: side of the square in pixels.
         use_hflip: whether to flip at random.
         rng: decides place and flip.
     """
-    height, width = image.shape[:2]
     top = int(rng.integers(height - size + 1))
     left = int(rng.integers(width - size + 1))
     return Place(top, left, bool(use_hflip and rng.integers(2)))
@@ -120,6 +119,6 @@ def _planes(image: np.ndarray) -> np.ndarray:
     forwards = image[:, :: -1 if mirrored else 1, :: -1 if swapped else 1]
     cv2.split(forwards, list(planes[:: -1 if swapped else 1]))
     if mirrored:
-        for plane in planes:
-            cv2.flip(plane, 1, plane)
+        rows = planes.reshape(-1, shape[2])
+        cv2.flip(rows, 1, rows)
     return planes

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps, TiffImagePlugin
 
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.jpeg import is_whole_jpeg
+from cclgan_plugin.data.jpeg_pixels import decode_usual_jpeg
 from cclgan_plugin.data.png import png_fault
 
 FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP', 'TIFF')
@@ -64,9 +65,13 @@ def decode_image(data: bytes, name: str, at_least: int | None = None) -> np.ndar
         raise ImageError(
             f'{name}: not a {", ".join(FORMATS[:-1])} or {FORMATS[-1]} image; {_what_else(data)}'
         )
-    if kind == 'JPEG' and not is_whole_jpeg(data):
+    image = None
+    if kind == 'PNG':
+        image = _plain_png(data)
+    elif kind == 'JPEG' and at_least is None:
+        image = decode_usual_jpeg(data)
+    if image is None and kind == 'JPEG' and not is_whole_jpeg(data):
         raise ImageError(f'{name}: the JPEG file is truncated, its end is missing')
-    image = _plain_png(data) if kind == 'PNG' else None
     if image is None and _suits_opencv(data, kind, name):
         image = _with_opencv(data, _reduction(data, at_least) if kind == 'JPEG' else None)
     if image is None:

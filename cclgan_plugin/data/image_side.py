@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,9 +13,24 @@ from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_cache import DecodedCache, EncodedCache
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.sources import ImageSource
+from cclgan_plugin.data.upper_rows import decode_upper
 from cclgan_plugin.errors import DataError
 
 CORRUPT_IMAGES = ('error', 'skip')
+
+
+class Picture(NamedTuple):
+    """A decoded image.
+
+    Attributes:
+        pixels: ``(R, W, 3)``, uint8 or uint16, RGB: the upper rows, at least those that were asked for.
+        height: of the whole image in pixels.
+        name: the file or key.
+    """
+
+    pixels: np.ndarray
+    height: int
+    name: str
 
 
 class ImageSide:
@@ -56,38 +72,43 @@ class ImageSide:
     def __len__(self) -> int:
         return len(self.source)
 
-    def load(self, index: int, spare: Callable[[], np.random.Generator]) -> tuple[np.ndarray, str]:
+    def load(
+        self,
+        index: int,
+        spare: Callable[[], np.random.Generator],
+        rows: Callable[[int, int], int] | None = None,
+    ) -> Picture:
         """The decoded image at an index, or its replacement.
 
         Args:
             index: in [0, len).
             spare: gives the random generator that chooses replacements; called only if one is needed.
-
-        Returns:
-            The image ``(H, W, 3)``, uint8 or uint16, RGB, and its name.
+            rows: of an image's height and width, how many of its rows are needed, from the top; None = all.
 
         Raises:
             ImageError: the image is no good and must not be skipped, or none of the side's images is good.
         """
         try:
-            return self._decode(index)
+            return self._decode(index, rows)
         except ImageError as error:
             if self._warned is None:
                 raise
             self._warn(index, error)
         for candidate in spare().permutation(len(self)):
             try:
-                return self._decode(int(candidate))
+                return self._decode(int(candidate), rows)
             except ImageError as error:
                 self._warn(int(candidate), error)
         raise ImageError(f'{self.key}: none of the {len(self)} images in "{self.source.root}" can be read')
 
-    def _decode(self, index: int) -> tuple[np.ndarray, str]:
+    def _decode(self, index: int, rows: Callable[[int, int], int] | None) -> Picture:
         name = self.source.name(index)
-        cached = None if self._pixels is None else self._pixels.get(index)
-        if cached is not None:
-            return cached, name
-        return decode_image(self.source.read(index), name, self._at_least), name
+        pixels = None if self._pixels is None else self._pixels.get(index)
+        if pixels is None and rows is not None:
+            return Picture(*decode_upper(self.source.read(index), name, rows), name)
+        if pixels is None:
+            pixels = decode_image(self.source.read(index), name, self._at_least)
+        return Picture(pixels, pixels.shape[0], name)
 
     def _warn(self, index: int, error: ImageError) -> None:
         assert self._warned is not None

@@ -12,7 +12,7 @@ from cclgan_plugin.data.decode import decode_image, format_of
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.image_header import read_header
 from cclgan_plugin.data.image_signature import signature
-from cclgan_plugin.data.jpeg import is_sound_jpeg
+from cclgan_plugin.data.jpeg_pixels import is_sound_jpeg
 from cclgan_plugin.data.ordered_work import in_order
 from cclgan_plugin.data.sources import ImageSource
 

@@ -1,20 +1,42 @@
-"""Telling a whole and sound JPEG file from one that was cut off or damaged."""
+"""What the segments of a JPEG file say: whether it is whole, and what kind of picture it holds."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from kornia_rs import io as strict
+from PIL import Image
 
 # In compressed data a 0xFF is followed by a stuffed zero or a restart number; all else is a marker.
 _NEXT_MARKER = re.compile(rb'\xff+[^\x00\xff\xd0-\xd7]')
 _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
+_APPLICATION_1 = 0xE1
 _WITHOUT_LENGTH = {0x01, 0xD8}
-# Baseline, extended and progressive with Huffman coding.
-_FRAMES = {0xC0, 0xC1, 0xC2}
-_OTHER_FRAMES = set(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Baseline, extended and progressive with Huffman coding; the others are arithmetic, lossless, hierarchical.
+_PROGRESSIVE = 0xC2
+_FRAMES = {0xC0, 0xC1, _PROGRESSIVE}
 _GREY_OR_COLOUR = (1, 3)
+_EXIF_ORIENTATION = 0x0112
+_TURNED = range(2, 9)
+
+
+class UsualJpeg(NamedTuple):
+    """A JPEG of 8 bits, grey or of three colours, Huffman-coded.
+
+    Attributes:
+        height, width: as the pixels are stored, in pixels.
+        height_at: where in the file the height stands, two bytes.
+        progressive: whether it comes in several passes over the whole picture.
+        upright: whether no EXIF orientation turns or mirrors it.
+    """
+
+    height: int
+    width: int
+    height_at: int
+    progressive: bool
+    upright: bool
 
 
 def is_whole_jpeg(data: bytes) -> bool:
@@ -27,54 +49,56 @@ def is_whole_jpeg(data: bytes) -> bool:
     Args:
         data: a file that begins with the start-of-image marker.
     """
-    position = 2
-    while True:
-        found = _NEXT_MARKER.search(data, position)
-        if found is None:
-            return False
-        position = found.end()
-        marker = data[position - 1]
-        if marker == _END_OF_IMAGE:
-            return True
-        if marker in _WITHOUT_LENGTH:
-            continue
-        if marker == _START_OF_SCAN and data.endswith(b'\xff\xd9'):
-            return True  # behind the thumbnail; saves the search through the data of nearly every file
-        # Behind a scan's header come its compressed data, which the search above skips.
-        position += int.from_bytes(data[position : position + 2], 'big')
+    # An end behind the start of a scan is not the thumbnail's; this saves a search through most files.
+    at_the_end = data.endswith(b'\xff\xd9')
+    return any(
+        marker == _END_OF_IMAGE or (marker == _START_OF_SCAN and at_the_end) for marker, _ in _segments(data)
+    )
 
 
-def is_sound_jpeg(data: bytes) -> bool:
-    """Whether the compressed data of a JPEG file make sense, as far as a decoder can tell.
-
-    OpenCV and Pillow return a picture whatever stands in the data, with a wrong or grey rest. This decodes
-    it once more and minds what the decoder complains of. Of rare kinds (CMYK, arithmetic coding) it knows
-    nothing and says yes.
+def usual_jpeg(data: bytes) -> UsualJpeg | None:
+    """The header of a JPEG file of the usual kind; None = of another, or damaged.
 
     Args:
         data: a file that begins with the start-of-image marker.
     """
-    if not _is_usual(data):
-        return True
-    try:
-        strict.decode_image_jpegturbo(data, 'rgb')
-    except Exception:  # it raises bare ones
-        return False
-    return True
+    frame = None
+    upright = True
+    for marker, position in _segments(data):
+        if marker in _FRAMES:
+            # Length (2 bytes), bits, height (2), width (2), channels.
+            size = data[position : position + 8]
+            if len(size) < 8 or size[2] != 8 or size[7] not in _GREY_OR_COLOUR:
+                return None
+            height, width = int.from_bytes(size[3:5], 'big'), int.from_bytes(size[5:7], 'big')
+            frame = UsualJpeg(height, width, position + 3, marker == _PROGRESSIVE, True)
+        elif marker == _APPLICATION_1 and data.startswith(b'Exif\0\0', position + 2):
+            length = int.from_bytes(data[position : position + 2], 'big')
+            upright = upright and not _turns(data[position + 2 : position + length])
+        elif marker == _START_OF_SCAN:
+            # A height of zero means that it is said only behind the picture.
+            return frame._replace(upright=upright) if frame and frame.height and frame.width else None
+    return None
 
 
-def _is_usual(data: bytes) -> bool:
-    """Whether the frame header announces 8 bits, grey or colour, and Huffman coding."""
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """The marker of each segment and where its length stands, up to the end of the image or of the file."""
     position = 2
     while (found := _NEXT_MARKER.search(data, position)) is not None:
         position = found.end()
         marker = data[position - 1]
-        if marker in _FRAMES:
-            # Length (2 bytes), bits, height (2), width (2), channels.
-            frame = data[position : position + 8]
-            return len(frame) == 8 and frame[2] == 8 and frame[7] in _GREY_OR_COLOUR
-        if marker in _OTHER_FRAMES or marker in (_START_OF_SCAN, _END_OF_IMAGE):
-            return False
+        yield marker, position
+        if marker == _END_OF_IMAGE:
+            return
         if marker not in _WITHOUT_LENGTH:
+            # Behind a scan's header come its compressed data, which the search skips.
             position += int.from_bytes(data[position : position + 2], 'big')
-    return False
+
+
+def _turns(exif: bytes) -> bool:
+    tags = Image.Exif()
+    try:
+        tags.load(exif)
+        return tags.get(_EXIF_ORIENTATION) in _TURNED
+    except Exception:  # Pillow raises many kinds; whoever decodes it decides
+        return True

@@ -14,7 +14,15 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from cclgan_plugin.data.batch_memory import Sample
-from cclgan_plugin.data.crop import at_least, cut, random_place, resize_to_square, to_byte_tensor, to_tensor
+from cclgan_plugin.data.crop import (
+    Place,
+    at_least,
+    cut,
+    random_place,
+    resize_to_square,
+    to_byte_tensor,
+    to_tensor,
+)
 from cclgan_plugin.data.epoch_sampler import EpochSampler, SampleKey
 from cclgan_plugin.data.find_source import find_source
 from cclgan_plugin.data.image_side import ImageSide
@@ -123,16 +131,26 @@ class UnpairedImageDataset(Dataset[Sample]):
         randomness: Randomness,
         rain: SyntheticRain | None = None,
     ) -> tuple[torch.Tensor, str]:
-        settings = self.settings
-        image, name = side.load(index, functools.partial(randomness, f'replacement {purpose}'))
+        settings, size = self.settings, self.settings.gt_size
+
+        @functools.cache
+        def place_in(height: int, width: int) -> Place:
+            return random_place(height, width, size, settings.use_hflip, randomness(f'crop {purpose}'))
+
+        def rows(height: int, width: int) -> int:
+            return place_in(height, width).top + size if min(height, width) >= size else height
+
+        spare = functools.partial(randomness, f'replacement {purpose}')
+        image, height, name = side.load(index, spare, rows if settings.resize is None else None)
         if settings.resize is not None:
             image = resize_to_square(image, settings.resize)
-        image = at_least(image, settings.gt_size, settings.small_images, name)
-        place = random_place(image, settings.gt_size, settings.use_hflip, randomness(f'crop {purpose}'))
-        crop = cut(image, place, settings.gt_size)
+            height = settings.resize
+        image = at_least(image, size, settings.small_images, name)
+        window = Window(0, max(height, size), image.shape[1])
+        place = place_in(window.height, window.width)
+        crop = cut(image, place, size)
         if rain is not None:
-            window = Window(place.top, *image.shape[:2])
-            crop = rain.render(crop, window, randomness('synthetic rain'))
+            crop = rain.render(crop, window._replace(top=place.top), randomness('synthetic rain'))
         return (to_byte_tensor if settings.uint8 else to_tensor)(crop), name
 
     def _planned_randomness(self, key: SampleKey, purpose: str) -> np.random.Generator:

@@ -44,7 +44,7 @@ def test_small_images_can_be_an_error() -> None:
 
 
 def random_crop(image: np.ndarray, size: int, use_hflip: bool, rng: np.random.Generator) -> np.ndarray:
-    return cut(image, random_place(image, size, use_hflip, rng), size)
+    return cut(image, random_place(*image.shape[:2], size, use_hflip, rng), size)
 
 
 def test_a_crop_is_a_window_of_the_image_and_every_window_occurs() -> None:

@@ -41,7 +41,7 @@ def test_a_skipped_image_is_replaced_by_the_same_good_one(
     side: Callable[..., ImageSide], basicsr_log: Callable[[], list[str]]
 ) -> None:
     images = side('skip', (1, 2))
-    names = {images.load(1, _spare)[1] for _ in range(5)}
+    names = {images.load(1, _spare).name for _ in range(5)}
     assert len(names) == 1
     assert not names & {images.source.name(1), images.source.name(2)}
 
@@ -69,6 +69,7 @@ def test_the_replacement_is_not_asked_for_good_images(side: Callable[..., ImageS
     def spare() -> np.random.Generator:
         raise AssertionError('asked')
 
-    image, name = side('skip', (1,)).load(0, spare)
-    assert image.shape == (24, 32, 3)
+    pixels, height, name = side('skip', (1,)).load(0, spare)
+    assert pixels.shape == (24, 32, 3)
+    assert height == 24
     assert name.endswith('00.png')
