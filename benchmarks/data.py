@@ -74,13 +74,19 @@ def _measure(root: Path, args: argparse.Namespace) -> dict[str, Any]:
         'speeds': {},
     }
     for kind in FORMATS:
-        for store in STORES:
-            for workers in (0, *args.workers):
-                found = {name: make_loader(name, root, store, kind, workers) for name in READERS}
-                loaders = {name: loader for name, loader in found.items() if loader is not None}
-                clock = time.perf_counter if workers else time.process_time
-                what = f'{kind} {store} {workers}'
-                results['speeds'][what] = crops_per_second(loaders, args.rounds, clock, what)
+        for workers in (0, *args.workers):
+            tables = [f'{kind} {store} {workers}' for store in STORES]
+            # Both stores in one run: speeds of other minutes could not be compared.
+            loaders = {
+                (what, name): loader
+                for what, store in zip(tables, STORES, strict=True)
+                for name in READERS
+                if (loader := make_loader(name, root, store, kind, workers)) is not None
+            }
+            clock = time.perf_counter if workers else time.process_time
+            found = crops_per_second(loaders, args.rounds, clock, f'{kind} {workers}')
+            for (what, name), speeds in found.items():
+                results['speeds'].setdefault(what, {})[name] = speeds
     loader = make_loader('ours', root, 'folder', 'jpg', 1)
     assert loader is not None
     results['first_batch'] = first_batches(loader, args.rounds)

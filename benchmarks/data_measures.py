@@ -21,7 +21,7 @@ from cclgan_plugin.data.image_file import encode_image
 from cclgan_plugin.data.lmdb_entry import EntrySettings
 from cclgan_plugin.data.ordered_work import in_order
 
-Loaders = Mapping[str, 'DataLoader[Any]']
+Loaders = Mapping[tuple[str, str], 'DataLoader[Any]']
 
 
 def run_epoch(loader: DataLoader[Any], epoch: int) -> int:
@@ -33,11 +33,11 @@ def run_epoch(loader: DataLoader[Any], epoch: int) -> int:
 
 def crops_per_second(
     loaders: Loaders, rounds: int, clock: Callable[[], float], what: str
-) -> dict[str, list[float]]:
+) -> dict[tuple[str, str], list[float]]:
     """Speeds of every reader, round by round; the order turns around from round to round.
 
     Args:
-        loaders: by the name of the reader.
+        loaders: by table and reader.
         rounds: epochs of each, after one that is not counted.
         clock: ``time.process_time`` (work of this process, however busy the machine is), or
             ``time.perf_counter``.
@@ -45,7 +45,7 @@ def crops_per_second(
     """
     for loader in loaders.values():
         run_epoch(loader, 0)
-    speeds: dict[str, list[float]] = {name: [] for name in loaders}
+    speeds: dict[tuple[str, str], list[float]] = {name: [] for name in loaders}
     for turn in tqdm(range(rounds), desc=what, unit='round', disable=None):
         for name in list(loaders)[:: 1 if turn % 2 == 0 else -1]:
             start = clock()
