@@ -12,7 +12,7 @@ from cclgan_plugin.data.decode import decode_image, format_of
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.image_header import read_header
 from cclgan_plugin.data.image_signature import signature
-from cclgan_plugin.data.jpeg_pixels import is_sound_jpeg
+from cclgan_plugin.data.jpeg_pixels import decode_usual_jpeg, is_sound_jpeg
 from cclgan_plugin.data.ordered_work import in_order
 from cclgan_plugin.data.sources import ImageSource
 
@@ -60,7 +60,12 @@ def survey(source: ImageSource, workers: int | None = None) -> Iterator[Surveyed
         name = source.name(index)
         try:
             data = source.read(index)
-            image = decode_image(data, name)
+            kind = format_of(data)
+            # This decoder minds damage; what it refuses another one may fill up with grey.
+            image = decode_usual_jpeg(data) if kind == 'JPEG' else None
+            damaged = kind == 'JPEG' and image is None and not is_sound_jpeg(data)
+            if image is None:
+                image = decode_image(data, name)
             # OpenCV decodes a PNG whose last bytes are missing or wrong.
             read_header(data, name)
         except ImageError as error:
@@ -71,13 +76,13 @@ def survey(source: ImageSource, workers: int | None = None) -> Iterator[Surveyed
         return Surveyed(
             name,
             len(data),
-            format_of(data) or '',
+            kind or '',
             8 * image.dtype.itemsize,
             image.shape[1],
             image.shape[0],
             digest.digest(),
             signature(pixels),
-            damaged=format_of(data) == 'JPEG' and not is_sound_jpeg(data),
+            damaged=damaged,
         )
 
     yield from in_order(look, range(len(source)), workers)
