@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
-
-from PIL import Image
+from typing import Literal, NamedTuple
 
 # In compressed data a 0xFF is followed by a stuffed zero or a restart number; all else is a marker.
 _NEXT_MARKER = re.compile(rb'\xff+[^\x00\xff\xd0-\xd7]')
@@ -18,6 +16,8 @@ _WITHOUT_LENGTH = {0x01, 0xD8}
 _PROGRESSIVE = 0xC2
 _FRAMES = {0xC0, 0xC1, _PROGRESSIVE}
 _GREY_OR_COLOUR = (1, 3)
+# What libjpeg and OpenCV take at most.
+_MOST_ROWS, _MOST_PIXELS = 65500, 1 << 30
 _EXIF_ORIENTATION = 0x0112
 _TURNED = range(2, 9)
 
@@ -28,15 +28,15 @@ class UsualJpeg(NamedTuple):
     Attributes:
         height, width: as the pixels are stored, in pixels.
         height_at: where in the file the height stands, two bytes.
-        progressive: whether it comes in several passes over the whole picture.
         upright: whether no EXIF orientation turns or mirrors it.
+        in_one_scan: whether rows follow each other, instead of several passes over the whole picture.
     """
 
     height: int
     width: int
     height_at: int
-    progressive: bool
     upright: bool
+    in_one_scan: bool
 
 
 def is_whole_jpeg(data: bytes) -> bool:
@@ -63,7 +63,7 @@ def usual_jpeg(data: bytes) -> UsualJpeg | None:
         data: a file that begins with the start-of-image marker.
     """
     frame = None
-    upright = True
+    upright, channels, progressive = True, 0, False
     for marker, position in _segments(data):
         if marker in _FRAMES:
             # Length (2 bytes), bits, height (2), width (2), channels.
@@ -71,13 +71,17 @@ def usual_jpeg(data: bytes) -> UsualJpeg | None:
             if len(size) < 8 or size[2] != 8 or size[7] not in _GREY_OR_COLOUR:
                 return None
             height, width = int.from_bytes(size[3:5], 'big'), int.from_bytes(size[5:7], 'big')
-            frame = UsualJpeg(height, width, position + 3, marker == _PROGRESSIVE, True)
-        elif marker == _APPLICATION_1 and data.startswith(b'Exif\0\0', position + 2):
-            length = int.from_bytes(data[position : position + 2], 'big')
-            upright = upright and not _turns(data[position + 2 : position + length])
-        elif marker == _START_OF_SCAN:
             # A height of zero means that it is said only behind the picture.
-            return frame._replace(upright=upright) if frame and frame.height and frame.width else None
+            if not 0 < height * width <= _MOST_PIXELS or max(height, width) > _MOST_ROWS:
+                return None
+            frame = UsualJpeg(height, width, position + 3, True, True)
+            channels, progressive = size[7], marker == _PROGRESSIVE
+        elif marker == _APPLICATION_1 and data.startswith(b'Exif', position + 2):
+            length = int.from_bytes(data[position : position + 2], 'big')
+            upright = upright and not _turns(data[position + 8 : position + length])
+        elif marker == _START_OF_SCAN:
+            in_one_scan = not progressive and data[position + 2 : position + 3] == bytes([channels])
+            return frame and frame._replace(upright=upright, in_one_scan=in_one_scan)
     return None
 
 
@@ -96,9 +100,18 @@ def _segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _turns(exif: bytes) -> bool:
-    tags = Image.Exif()
-    try:
-        tags.load(exif)
-        return tags.get(_EXIF_ORIENTATION) in _TURNED
-    except Exception:  # Pillow raises many kinds; whoever decodes it decides
+    """Whether the TIFF header of an EXIF segment turns the picture, or may turn it: its decoder decides."""
+    order: Literal['little', 'big'] = 'little' if exif.startswith(b'II') else 'big'
+
+    def number(position: int, size: int) -> int:
+        return int.from_bytes(exif[position : position + size], order)
+
+    start = number(4, 4)
+    end = start + 2 + 12 * number(start, 2)
+    if exif[:2] not in (b'II', b'MM') or start < 8 or end > len(exif):
         return True
+    for entry in range(start + 2, end, 12):
+        if number(entry, 2) == _EXIF_ORIENTATION:
+            one_short = number(entry + 2, 2) == 3 and number(entry + 4, 4) == 1
+            return not one_short or number(entry + 8, 2) in _TURNED
+    return False

@@ -39,14 +39,15 @@ def decode_upper_rows(data: bytes, header: UsualJpeg, rows: int) -> np.ndarray |
         rows: how many, 1..H.
 
     Returns:
-        uint8 ``(rows, W, 3)``, RGB; None = turned by EXIF, progressive (its passes have to be read to the end
+        uint8 ``(rows, W, 3)``, RGB; None = turned by EXIF, in several scans (which have to be read to the end
         all the same), cut off, or undecodable.
     """
-    if not header.upright or header.progressive or not data.endswith(b'\xff\xd9'):
+    if not header.upright or not header.in_one_scan or not data.endswith(b'\xff\xd9'):
         return None
     height = min(header.height, rows + _MARGIN)
     lower = data[: header.height_at] + height.to_bytes(2, 'big') + data[header.height_at + 2 :]
-    # Strict, it would complain of the data of the rows that are not asked for.
+    # Strict, it would complain of the data of the rows that are not asked for. Those have to be the last that
+    # it reads, in one scan: once it has had something to complain of, it keeps silent about worse.
     image = _decode(lower, strict=False)
     return None if image is None else image[:rows]
 
@@ -65,6 +66,8 @@ def is_sound_jpeg(data: bytes) -> bool:
         return True
     try:
         simplejpeg.decode_jpeg(data, 'RGB')
+    except MemoryError:
+        return True
     except ValueError as error:
         # Rare sizes of the colour planes are beyond it, which says nothing of the data.
         return 'subsampling' in str(error)
@@ -74,5 +77,5 @@ def is_sound_jpeg(data: bytes) -> bool:
 def _decode(data: bytes, strict: bool) -> np.ndarray | None:
     try:
         return np.asarray(simplejpeg.decode_jpeg(data, 'RGB', strict=strict))
-    except ValueError:
+    except (ValueError, MemoryError):
         return None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import os
 import pickle
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
-from cclgan_plugin.data import batch_memory
+from cclgan_plugin.data import batch_arrival, batch_memory
+from cclgan_plugin.data.batch_arrival import Worker, receive
 from cclgan_plugin.data.batch_memory import MOST_BLOCKS, Sample, collate
 
 Loaded = Callable[..., 'DataLoader[dict[str, Any]]']
@@ -45,7 +48,7 @@ def loader() -> Loaded:
 @pytest.fixture(autouse=True)
 def _nothing_from_before() -> None:
     gc.collect()
-    batch_memory._theirs.clear()
+    batch_arrival._announced.clear()
 
 
 def _assert_is(batch: dict[str, Any], first: int, size: int = 4) -> None:
@@ -83,7 +86,7 @@ def test_memory_is_used_again(loader: Loaded) -> None:
         for number, batch in enumerate(batches):
             _assert_is(batch, 4 * number)
             assert type(batch) is dict
-    blocks = next(iter(batch_memory._theirs.values()))
+    blocks = next(iter(batch_arrival._announced.values()))
     # 45 batches; two are loaded ahead, one is held here, one is on its way.
     assert len(blocks) <= 4
 
@@ -131,7 +134,7 @@ def test_the_memory_of_workers_that_are_gone_is_given_back(loader: Loaded) -> No
     for _ in range(3):
         for _ in loader(workers=2):
             pass
-    assert len(batch_memory._theirs) <= 2
+    assert len(batch_arrival._announced) <= 2
 
 
 def test_batches_can_be_sent_on(loader: Loaded) -> None:
@@ -143,7 +146,7 @@ def test_little_shared_memory_is_left_alone(loader: Loaded, monkeypatch: pytest.
     monkeypatch.setattr(batch_memory, 'free_shared_memory', lambda: 64 << 20)
     for number, batch in enumerate(loader()):
         _assert_is(batch, 4 * number)
-    assert not batch_memory._theirs
+    assert not batch_arrival._announced
 
 
 def test_two_loaders_at_a_time(loader: Loaded) -> None:
@@ -156,3 +159,133 @@ def test_shapes_that_differ_are_an_error() -> None:
     samples = [Sample(lq=torch.zeros(3, size, 4)) for size in (4, 5)]
     with pytest.raises(RuntimeError, match='equal size'):
         collate(samples)
+
+
+def _changing(samples: list[Sample]) -> dict[str, Any]:
+    batch = default_collate(samples)
+    batch['lq'] = -batch['gt']
+    batch['extra'] = torch.ones(2)
+    del batch['weight']
+    return batch
+
+
+def _halving(samples: list[Sample]) -> dict[str, Any]:
+    batch = default_collate(samples)
+    batch['gt'] = batch['gt'][::2]
+    batch['lq'].unsqueeze_(0)
+    return batch
+
+
+def test_what_a_collate_function_changes_arrives(loader: Loaded) -> None:
+    for number, batch in enumerate(loader(collate_fn=_changing)):
+        assert list(batch) == ['lq', 'gt', 'lq_path', 'extra']
+        assert batch['lq'][:, 0, 0, 0].tolist() == [-4 * number - i for i in range(4)]
+        assert batch['extra'].tolist() == [1, 1]
+    for number, batch in enumerate(loader(collate_fn=_halving)):
+        assert batch['gt'][:, 0, 0, 0].tolist() == [4 * number, 4 * number + 2]
+        assert batch['lq'].shape == (1, 4, 3, 5, 7)
+
+
+class _Ready(_Numbers):
+    """Batches that are collated by the dataset itself, some of them twice the same, some copied."""
+
+    def __init__(self) -> None:
+        self.last: Any = None
+
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, index: int) -> Any:
+        if index % 3 != 1 or self.last is None:
+            self.last = default_collate([_Numbers()[(index + i) % 60] for i in range(4)])
+        return copy.copy(self.last) if index % 3 == 2 else self.last
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_batches_that_a_dataset_makes(workers: int) -> None:
+    ready = DataLoader(_Ready(), batch_size=None, num_workers=workers, prefetch_factor=8)
+    for _ in range(2):
+        for index, batch in enumerate(ready):
+            if workers == 1:
+                _assert_is(batch, index - (index % 3 == 1))
+            else:
+                assert batch['lq_path'] == [f'{n:.0f}.png' for n in batch['gt'][:, 0, 0, 0].tolist()]
+
+
+def test_a_forked_process_may_go_on_reading(loader: Loaded) -> None:
+    batches = iter(loader(persistent_workers=True))
+    batch = next(batches)
+    done, told = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(done[0], 1)
+        os.write(told[1], bytes([int(batch['gt'].sum() == 4608 and batch['lq'][3, 0, 0, 0] == 3)]))
+        os._exit(0)
+    batch.clear()
+    gc.collect()
+    for number, other in enumerate(batches):
+        _assert_is(other, 4 * number + 4)
+    os.write(done[1], b'x')
+    assert os.read(told[0], 1) == b'\1'
+    os.waitpid(child, 0)
+    # The block that the other process may read is lost, and is not kept for nothing.
+    assert len(next(iter(batch_arrival._announced.values()))) <= 4
+
+
+def test_tensors_are_each_of_their_own(loader: Loaded) -> None:
+    batch = next(iter(loader()))
+    assert batch['gt'].untyped_storage().nbytes() == batch['gt'].nbytes
+    weight = torch.ones(4, 3, 16, 16, requires_grad=True)
+    product = (weight * batch['gt']).sum()
+    batch['lq'].mul_(2)
+    product.backward()
+    assert torch.equal(weight.grad, batch['gt'])
+
+
+def test_types_that_differ_are_left_to_pytorch() -> None:
+    class Mixed(_Numbers):
+        def __getitem__(self, index: int) -> Sample:
+            dtype = torch.float64 if index % 4 == 0 else torch.float32
+            return Sample(a=torch.full((9,), index, dtype=dtype), empty=torch.zeros(0))
+
+    for plain, batch in zip(
+        DataLoader(Mixed(), 4),
+        DataLoader(Mixed(), 4, num_workers=1, multiprocessing_context='fork'),
+        strict=True,
+    ):
+        assert torch.equal(plain['a'], batch['a'])
+        assert batch['empty'].shape == (4, 0)
+
+
+class _Failing(_Numbers):
+    def __getitem__(self, index: int) -> Sample:
+        sample = super().__getitem__(index)
+        return Sample(sample, weight=object() if index % 8 == 0 else 1.0)
+
+
+def _despite_errors(samples: list[Sample]) -> Any:
+    try:
+        return default_collate(samples)
+    except TypeError:
+        return None
+
+
+def test_an_error_while_collating_costs_no_block() -> None:
+    batches = DataLoader(_Failing(), 2, num_workers=1, collate_fn=_despite_errors, persistent_workers=True)
+    for _ in range(3):
+        for number, batch in enumerate(batches):
+            assert (batch is None) == (number % 4 == 0)
+    assert len(next(iter(batch_arrival._announced.values()))) <= 4
+
+
+def test_other_threads_may_receive_while_the_dead_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exists_while_another_comes(pid: int) -> bool:
+        batch_arrival._announced[Worker(pid + 1, 'another')] = {}
+        return False
+
+    batch_arrival._announced[Worker(1, 'dead')] = {}
+    monkeypatch.setattr(psutil, 'pid_exists', exists_while_another_comes)
+    memory = torch.zeros(128, dtype=torch.uint8)
+    batch = receive(Worker(9, 'new'), 0, memory, {'lq': (0, (3,), torch.uint8)}, {})
+    assert batch['lq'].tolist() == [0, 0, 0]
+    assert Worker(1, 'dead') not in batch_arrival._announced

@@ -50,7 +50,8 @@ def test_the_header_of_a_usual_file(
     data = encode(Image.fromarray(picture).convert(mode), 'JPEG', progressive=progressive)
     header = usual_jpeg(data)
     assert header is not None
-    assert (header.height, header.width, header.progressive, header.upright) == (24, 36, progressive, True)
+    assert (header.height, header.width, header.upright) == (24, 36, True)
+    assert header.in_one_scan == (not progressive)
     assert data[header.height_at : header.height_at + 2] == bytes([0, 24])
 
 
@@ -66,13 +67,34 @@ def test_what_exif_turns_is_not_upright(
     assert header.upright == (orientation not in range(2, 9))
 
 
-def test_exif_that_makes_no_sense_may_turn(picture: np.ndarray, encode: Callable[..., bytes]) -> None:
-    exif = Image.Exif()
-    exif[274] = 1
-    data = encode(picture, 'JPEG', exif=exif)
-    header = usual_jpeg(data.replace(b'Exif\0\0', b'Exif\0\0no'))
+@pytest.mark.parametrize(
+    'exif',
+    [
+        b'II*\0\x08\0\0\0\x01\0\x12\x01\x01\0\x01\0\0\0\x06\0\0\0\0\0\0\0',  # a byte
+        b'II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x02\0\0\0\x06\0\x01\0\0\0\0\0',  # two of them
+        b'II*\0\x08\0\0\0\x09\0\x12\x01\x03\0\x01\0\0\0\x01\0\0\0\0\0\0\0',  # cut off
+        b'II*\0\xff\xff\0\0\x01\0',
+        b'no EXIF at all',
+        b'',
+    ],
+)
+def test_exif_that_makes_no_sense_may_turn(
+    picture: np.ndarray, encode: Callable[..., bytes], exif: bytes
+) -> None:
+    data = encode(picture, 'JPEG')
+    segment = b'\xff\xe1' + (len(exif) + 8).to_bytes(2, 'big') + b'Exif\0\0' + exif
+    header = usual_jpeg(data[:2] + segment + data[2:])
     assert header is not None
     assert not header.upright
+
+
+def test_more_pixels_than_decoders_take_are_not_usual(
+    picture: np.ndarray, encode: Callable[..., bytes]
+) -> None:
+    data = encode(picture, 'JPEG')
+    for height, width in ((65501, 36), (24, 65501), (40000, 40000)):
+        size = height.to_bytes(2, 'big') + width.to_bytes(2, 'big')
+        assert usual_jpeg(data.replace(b'\x08\0\x18\0\x24', b'\x08' + size)) is None
 
 
 def test_other_kinds_are_not_usual(picture: np.ndarray, encode: Callable[..., bytes]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import simplejpeg
 from PIL import Image
 
 from cclgan_plugin.data.jpeg import is_whole_jpeg, usual_jpeg
@@ -94,6 +95,27 @@ def test_files_that_others_decode(encode: Callable[..., bytes], what: str) -> No
         np.testing.assert_array_equal(decode_usual_jpeg(data), _opencv(data))
     else:
         assert decode_usual_jpeg(data) is None
+
+
+def test_several_scans_are_decoded_whole(encode: Callable[..., bytes]) -> None:
+    """Behind the first scan the decoder could fail without a word, and leave memory as it was."""
+    data = encode(_noise(64, 64, 3), 'JPEG', subsampling=0)
+    start = data.index(b'\xff\xda')
+    first = data[:start] + b'\xff\xda\0\x08\x01\x01\0\0\x3f\0' + data[start + 14 :]
+    header = usual_jpeg(first)
+    assert header is not None
+    assert not header.in_one_scan
+    assert decode_upper_rows(first, header, 20) is None
+
+
+def test_a_lack_of_memory_leaves_it_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> np.ndarray:
+        raise MemoryError
+
+    data = FILES['64x64 420 0']
+    monkeypatch.setattr(simplejpeg, 'decode_jpeg', fail)
+    assert decode_usual_jpeg(data) is None
+    assert is_sound_jpeg(data)
 
 
 def test_a_complaint_leaves_it_to_others(encode: Callable[..., bytes]) -> None:
