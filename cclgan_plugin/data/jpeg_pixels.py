@@ -22,9 +22,7 @@ def decode_usual_jpeg(data: bytes) -> np.ndarray | None:
         should have its say.
     """
     header = usual_jpeg(data)
-    if header is None or not header.upright or not data.endswith(b'\xff\xd9'):
-        return None
-    return _decode(data, strict=True)
+    return _decode(data, strict=True) if header is not None and _is_plain(data, header) else None
 
 
 def decode_upper_rows(data: bytes, header: UsualJpeg, rows: int) -> np.ndarray | None:
@@ -42,7 +40,7 @@ def decode_upper_rows(data: bytes, header: UsualJpeg, rows: int) -> np.ndarray |
         uint8 ``(rows, W, 3)``, RGB; None = turned by EXIF, in several scans (which have to be read to the end
         all the same), cut off, or undecodable.
     """
-    if not header.upright or not header.in_one_scan or not data.endswith(b'\xff\xd9'):
+    if not header.in_one_scan or not _is_plain(data, header):
         return None
     height = min(header.height, rows + _MARGIN)
     lower = data[: header.height_at] + height.to_bytes(2, 'big') + data[header.height_at + 2 :]
@@ -72,6 +70,11 @@ def is_sound_jpeg(data: bytes) -> bool:
         # Rare sizes of the colour planes are beyond it, which says nothing of the data.
         return 'subsampling' in str(error)
     return True
+
+
+def _is_plain(data: bytes, header: UsualJpeg) -> bool:
+    """Whether it is upright, and its end is there with nothing behind it."""
+    return header.upright and data.endswith(b'\xff\xd9')
 
 
 def _decode(data: bytes, strict: bool) -> np.ndarray | None:
