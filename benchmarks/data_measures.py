@@ -18,6 +18,7 @@ from benchmarks.data_files import build_lmdb
 from benchmarks.data_readers import BATCH
 from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_file import encode_image
+from cclgan_plugin.data.image_folder import visible_files
 from cclgan_plugin.data.lmdb_entry import EntrySettings
 from cclgan_plugin.data.ordered_work import in_order
 
@@ -111,22 +112,18 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def _copy(source: Path, destination: Path) -> None:
     with destination.open('wb') as file:
-        for path in _files(source):
-            file.write(path.read_bytes())
+        for name in visible_files(str(source)):
+            file.write((source / name).read_bytes())
         file.flush()
         os.fsync(file.fileno())
 
 
 def _encode(source: Path) -> None:
-    def work(path: Path) -> bytes:
-        return encode_image(decode_image(path.read_bytes(), path.name), '.png')
+    def work(name: str) -> bytes:
+        return encode_image(decode_image((source / name).read_bytes(), name), '.png')
 
-    for _ in in_order(work, _files(source)):
+    for _ in in_order(work, visible_files(str(source))):
         pass
-
-
-def _files(source: Path) -> list[Path]:
-    return sorted(path for path in source.rglob('*') if path.is_file())
 
 
 def noise_files(folder: Path, count: int) -> None:

@@ -67,6 +67,8 @@ def test_the_command_reports_all_readers_and_writes_every_number(tmp_path: Path)
     assert done.stdout.strip() in page.read_text()
     found = json.loads((tmp_path / 'r.json').read_text())
     assert set(found['speeds']) == {f'{kind} {store} 0' for kind in FORMATS for store in STORES}
-    for what in ('noise', 'photographs'):
-        assert set(found['building'][what]) == {'disk', 'encoder'}
+    assert {what: set(speeds) for what, speeds in found['building'].items()} == {
+        'noise': {'disk', 'encoder'},
+        'photographs': {'disk', 'encoder'},
+    }
     assert all(len(series) == 2 for series in found['memory'].values())
