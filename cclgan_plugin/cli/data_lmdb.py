@@ -82,7 +82,7 @@ def _store(
     from tqdm import tqdm
 
     if build.started_anew:
-        print('An unfinished build with other settings is started anew.')
+        print(f'An unfinished build {build.started_anew} is started anew.')
     if build.resumed:
         print(f'{build.resumed} of {len(planned)} images were stored by an earlier build; going on.')
     bad = set()

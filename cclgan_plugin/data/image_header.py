@@ -9,8 +9,8 @@ from PIL import Image
 
 from cclgan_plugin.data.decode import decode_image, format_of
 from cclgan_plugin.data.image_error import ImageError
-from cclgan_plugin.data.jpeg import is_whole_jpeg
-from cclgan_plugin.data.png import png_fault
+from cclgan_plugin.data.jpeg import is_whole_jpeg, usual_jpeg
+from cclgan_plugin.data.png import look_at_png
 
 #: The usual extension of each format that is read.
 EXTENSIONS = {'PNG': '.png', 'JPEG': '.jpg', 'BMP': '.bmp', 'WEBP': '.webp', 'TIFF': '.tif'}
@@ -45,25 +45,29 @@ def read_header(data: bytes, name: str) -> ImageHeader:
         ImageError: not an image, cut off or damaged.
     """
     kind = format_of(data)
-    if kind == 'PNG' and (fault := png_fault(data)):
-        raise ImageError(f'{name}: the PNG file is {fault}')
-    if kind == 'JPEG' and not is_whole_jpeg(data):
-        raise ImageError(f'{name}: the JPEG file is truncated, its end is missing')
+    if kind == 'PNG':
+        looked = look_at_png(data)
+        if isinstance(looked, str):
+            raise ImageError(f'{name}: the PNG file is {looked}')
+        if looked is not None:
+            return ImageHeader(kind, looked.width, looked.height)
+    if kind == 'JPEG':
+        # Of the usual kind and with nothing behind its end: what Pillow would say, in a fifth of its time.
+        usual = usual_jpeg(data) if data.endswith(b'\xff\xd9') else None
+        if usual is not None and usual.upright:
+            return ImageHeader(kind, usual.width, usual.height)
+        if not is_whole_jpeg(data):
+            raise ImageError(f'{name}: the JPEG file is truncated, its end is missing')
     if kind == 'WEBP' and len(data) < 8 + int.from_bytes(data[4:8], 'little'):
         raise ImageError(f'{name}: the WEBP file is truncated')
     if kind in ('PNG', 'JPEG', 'WEBP'):
         try:
             with Image.open(io.BytesIO(data), formats=[kind]) as image:
                 width, height = image.size
-                # Pillow decodes a whole PNG to look for an orientation behind the pixels.
-                lying = (kind != 'PNG' or b'eXIf' in data) and _is_lying(image)
+                lying = image.getexif().get(_EXIF_ORIENTATION) in _LYING
             return ImageHeader(kind, *((height, width) if lying else (width, height)))
         except Exception:  # whatever Pillow dislikes about the header, decoding decides
             pass
     height, width = decode_image(data, name).shape[:2]
     assert kind is not None
     return ImageHeader(kind, width, height)
-
-
-def _is_lying(image: Image.Image) -> bool:
-    return image.getexif().get(_EXIF_ORIENTATION) in _LYING

@@ -5,28 +5,25 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import NamedTuple
 
+from cclgan_plugin.data.boot import this_boot
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.lmdb_destination import check_destination, lock
-from cclgan_plugin.data.lmdb_entry import Entry, EntrySettings, make_entries
+from cclgan_plugin.data.lmdb_entry import Entry, EntrySettings
 from cclgan_plugin.data.lmdb_journal import Journal
-from cclgan_plugin.data.lmdb_plan import PlannedImage, identity
-from cclgan_plugin.data.lmdb_writer import LmdbWriter
-from cclgan_plugin.data.ordered_work import in_order
-from cclgan_plugin.data.sources import read_bytes
+from cclgan_plugin.data.lmdb_making import make_all
+from cclgan_plugin.data.lmdb_plan import PlannedImage, file_state
+from cclgan_plugin.data.lmdb_writer import FlushError, LmdbWriter
 from cclgan_plugin.errors import DataError
 from cclgan_plugin.whole_file import write_whole
 
-# Stored in one go; a sudden end costs at most one batch. Small ones stay in the processor's cache, which is
-# faster where a flush costs little; where it takes a large share of the time, they double, up to the most.
-_FIRST_BATCH_BYTES = 2 << 20
-_MOST_BATCH_BYTES = 32 << 20
+# Stored in one go; a sudden end costs at most one batch. Small ones stay in the processor's cache.
+_BATCH_BYTES = 2 << 20
 _BATCH_IMAGES = 2000
-_FLUSHING_SHARE = 0.25
 
 
 class Stored(NamedTuple):
@@ -57,7 +54,8 @@ class LmdbBuild:
     Attributes:
         database: the folder of the unfinished database.
         resumed: number of images that an earlier build had stored.
-        started_anew: an unfinished build with other settings was found and thrown away.
+        started_anew: why an unfinished build that was found is thrown away, such as
+            ``'with other settings'``; None = there was none, or it is gone on with.
 
     Raises:
         DataError: the destination cannot be used, or another process is building there.
@@ -75,15 +73,20 @@ class LmdbBuild:
         folder, name = os.path.split(destination)
         self._workshop = os.path.join(folder, f'.{name}.building')
         self.database = os.path.join(self._workshop, 'database')
-        self._identities = [identity(image) for image in planned]
+        states = [file_state(image) for image in planned]
+        self._identities = [state.identity for state in states]
+        self._sizes = [state.size for state in states]
         try:
             os.makedirs(self._workshop, exist_ok=True)
         except OSError as error:
             raise DataError(f'DST: "{self._workshop}" cannot be made: {error.strerror}') from error
         self._lock = lock(os.path.join(self._workshop, 'lock'), destination)
         kept = json.dumps(asdict(settings), sort_keys=True)
-        self._journal = Journal(os.path.join(self._workshop, 'journal'), kept)
-        self.started_anew = self._journal.other_settings
+        boot = this_boot()
+        # What is flushed behind may be damaged after a power cut, so one has to know of it.
+        self._flush_behind = boot is not None
+        self._journal = Journal(os.path.join(self._workshop, 'journal'), kept, boot)
+        self.started_anew = self._journal.refused
         if not self._journal.done:
             shutil.rmtree(self.database, ignore_errors=True)
         self._forget_others()
@@ -96,8 +99,8 @@ class LmdbBuild:
             workers: threads that encode; None = one for each processor.
 
         Yields:
-            One result per image, after the database holds it. A bad image is reported and does not end the
-            work.
+            One result per image, after the database holds it: no end of this process can lose it any more.
+            A bad image is reported and does not end the work.
 
         Raises:
             DataError: the database cannot be written.
@@ -106,19 +109,18 @@ class LmdbBuild:
             number for number, image in enumerate(self._identities) if image not in self._journal.done
         ]
         batch: dict[int, list[Entry]] = {}
-        size, enough, begun = 0, _FIRST_BATCH_BYTES, time.perf_counter()
-        with LmdbWriter(self.database) as writer:
-            for number, entries, error in in_order(self._make, remaining, workers):
+        size = 0
+        with self._writing() as writer:
+            made = make_all(self.planned, self._sizes, remaining, self.settings, workers)
+            for number, entries, error in made:
                 if error is not None:
                     yield Stored(self.planned[number].path, error)
                     continue
                 batch[number] = entries
                 size += sum(len(entry.data) for entry in entries)
-                if size >= enough or len(batch) >= _BATCH_IMAGES:
-                    flushing = yield from self._store(writer, batch)
-                    if flushing > _FLUSHING_SHARE * (time.perf_counter() - begun):
-                        enough = min(2 * enough, _MOST_BATCH_BYTES)
-                    batch, size, begun = {}, 0, time.perf_counter()
+                if size >= _BATCH_BYTES or len(batch) >= _BATCH_IMAGES:
+                    yield from self._store(writer, batch)
+                    batch, size = {}, 0
             yield from self._store(writer, batch)
 
     def write_meta_info(self) -> None:
@@ -169,34 +171,25 @@ class LmdbBuild:
         """Takes out what an earlier build stored of images that have since gone or changed."""
         others = self._journal.done.keys() - set(self._identities)
         if others:
-            with LmdbWriter(self.database) as writer:
+            with self._writing() as writer:
                 writer.delete(
                     line.partition('.')[0] for image in others for line in self._journal.done[image]
                 )
             self._journal.forget(others)
 
-    def _make(self, number: int) -> tuple[int, list[Entry], ImageError | None]:
-        image = self.planned[number]
+    @contextmanager
+    def _writing(self) -> Iterator[LmdbWriter]:
         try:
-            return (
-                number,
-                make_entries(read_bytes(image.path), image.path, image.key, self.settings),
-                None,
-            )
-        except ImageError as error:
-            return number, [], error
+            with LmdbWriter(self.database, self._flush_behind) as writer:
+                yield writer
+        except FlushError:
+            # Nobody knows which of the images that are noted the disk has lost.
+            self._journal.discard()
+            raise
 
-    def _store(self, writer: LmdbWriter, batch: dict[int, list[Entry]]) -> Generator[Stored, None, float]:
-        """Puts a batch onto the disk, then yields its results.
-
-        Returns:
-            How many seconds a flush takes, however little there is to flush.
-        """
+    def _store(self, writer: LmdbWriter, batch: dict[int, list[Entry]]) -> Iterator[Stored]:
         if not batch:
-            return 0.0
+            return
         writer.put([(entry.key, entry.data) for entries in batch.values() for entry in entries])
-        start = time.perf_counter()
         self._journal.note({self._identities[n]: [e.line for e in batch[n]] for n in batch})
-        flushing = time.perf_counter() - start
         yield from (Stored(self.planned[number].path, None) for number in batch)
-        return flushing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -13,26 +14,31 @@ from cclgan_plugin.errors import DataError
 class Journal:
     """The lines of ``meta_info.txt`` by image, appended to a file as images are stored.
 
-    An image is noted after the database holds it, so after a sudden end the journal may know of too few
-    images but never of too many; storing these once more changes nothing.
+    An image is noted after the database holds it, so after a sudden end of the process the journal may know
+    of too few images but never of too many; storing these once more changes nothing. After a sudden end of
+    the machine either may be damaged.
 
     Args:
         path: the file.
         settings: how the images are stored; a journal of other settings is not gone on with.
+        boot: of the machine, see :func:`~cclgan_plugin.data.boot.this_boot`; a journal of another is not gone
+            on with.
 
     Attributes:
         done: the lines of each image that is stored, by the image's identity.
-        other_settings: whether the file was there, but of other settings. Then nothing of it is kept.
+        refused: why nothing of what was there is kept, such as ``'with other settings'``; None = it is, or
+            there was none.
 
     Raises:
         DataError: the file cannot be read or written.
     """
 
-    def __init__(self, path: str, settings: str) -> None:
+    def __init__(self, path: str, settings: str, boot: str | None) -> None:
         self.path = path
         self.done: dict[str, list[str]] = {}
-        self.other_settings = False
+        self.refused: str | None = None
         self._settings = settings
+        self._boot = boot
         try:
             if os.path.exists(path):
                 self._read()
@@ -63,6 +69,13 @@ class Journal:
         except OSError as error:
             raise DataError(f'{self.path}: {error.strerror or error}') from error
 
+    def discard(self) -> None:
+        """Takes the file away, which even a full disk allows; nothing can be noted thereafter."""
+        self.close()
+        self.done.clear()
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self.path)
+
     def close(self) -> None:
         """Ends the writing. May be called twice."""
         self._file.close()
@@ -70,7 +83,8 @@ class Journal:
     def _write(self) -> IO[bytes]:
         partial = f'{self.path}.partial'
         file = open(partial, 'wb')  # noqa: SIM115 - close() ends it
-        _append(file, [{'settings': self._settings}, *([image, lines] for image, lines in self.done.items())])
+        head = {'settings': self._settings, 'boot': self._boot}
+        _append(file, [head, *([image, lines] for image, lines in self.done.items())])
         os.replace(partial, self.path)
         return file
 
@@ -83,8 +97,13 @@ class Journal:
                 if not line.endswith(b'\n'):
                     return
                 if isinstance(entry, dict):
-                    self.other_settings = entry.get('settings') != self._settings
-                    if self.other_settings:
+                    if entry.get('settings') != self._settings:
+                        self.refused = 'with other settings'
+                    elif entry.get('boot') != self._boot:
+                        self.refused = (
+                            'from before the last start of this machine, which may have lost some of it,'
+                        )
+                    if self.refused:
                         return
                 else:
                     self.done[str(entry[0])] = [str(text) for text in entry[1]]
@@ -95,4 +114,3 @@ class Journal:
 def _append(file: IO[bytes], entries: Sequence[object]) -> None:
     file.write(''.join(json.dumps(entry) + '\n' for entry in entries).encode())
     file.flush()
-    os.fsync(file.fileno())

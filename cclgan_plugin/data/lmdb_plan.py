@@ -48,18 +48,27 @@ def plan_lmdb(sources: Sequence[str], list_root: str | None = None) -> list[Plan
     return sorted(planned, key=lambda image: image.key)
 
 
-def identity(image: PlannedImage) -> str:
-    """A digest that changes when the image's key, path, size or time of change does.
+class FileState(NamedTuple):
+    """What a file is like before it is read.
 
-    One that is not there (any more) has a digest too: whoever reads it will say what is wrong.
+    Attributes:
+        identity: a digest that changes when the image's key, path, size or time of change does.
+        size: in bytes; -1 = it is not there (any more), and whoever reads it will say what is wrong.
     """
+
+    identity: str
+    size: int
+
+
+def file_state(image: PlannedImage) -> FileState:
+    """Looks at a planned image's file, without reading it."""
     try:
         status = os.stat(image.path)
         size, changed = status.st_size, status.st_mtime_ns
     except OSError:
         size, changed = -1, -1
     text = f'{image.key}\0{os.path.abspath(image.path)}\0{size}\0{changed}'
-    return hashlib.blake2b(os.fsencode(text), digest_size=16).hexdigest()
+    return FileState(hashlib.blake2b(os.fsencode(text), digest_size=16).hexdigest(), size)
 
 
 def _find(source: str, list_root: str | None) -> tuple[str, list[str]]:

@@ -1,8 +1,27 @@
-"""Telling a whole PNG file from one that was cut off or damaged."""
+"""The chunks of a PNG file: whether all are there and undamaged, and what kind of picture they hold."""
 
 from __future__ import annotations
 
+import struct
 import zlib
+from typing import NamedTuple
+
+_SIGNATURE_LENGTH = 8
+_HEADER = struct.Struct('>IIBB')  # width, height, bits and colour type: the first chunk's first ten bytes
+_BITS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+# What OpenCV takes at most.
+_MOST_PIXELS = 1 << 30
+
+
+class UsualPng(NamedTuple):
+    """A PNG file that is whole and upright, of a colour type and bits that exist.
+
+    Attributes:
+        width, height: in pixels.
+    """
+
+    width: int
+    height: int
 
 
 def png_fault(data: bytes) -> str | None:
@@ -13,16 +32,40 @@ def png_fault(data: bytes) -> str | None:
     Args:
         data: a file that begins with the PNG signature.
     """
-    position = 8
+    looked = look_at_png(data)
+    return looked if isinstance(looked, str) else None
+
+
+def look_at_png(data: bytes) -> UsualPng | str | None:
+    """One walk along the chunks of a PNG file, all of whose checksums are compared.
+
+    Args:
+        data: a file that begins with the PNG signature.
+
+    Returns:
+        Its size; or what is wrong with its chunks, as of :func:`png_fault`; None = they are whole, but it
+        may be turned by EXIF or is unusual, and a decoder should have its say.
+    """
+    view = memoryview(data)
+    names = []
+    position = _SIGNATURE_LENGTH
     while position + 12 <= len(data):
-        length = int.from_bytes(data[position : position + 4], 'big')
-        end = position + 8 + length
+        end = position + 8 + int.from_bytes(data[position : position + 4], 'big')
         if end + 4 > len(data):
             break
-        chunk = memoryview(data)[position + 4 : end]
-        if zlib.crc32(chunk) != int.from_bytes(data[end : end + 4], 'big'):
+        if zlib.crc32(view[position + 4 : end]) != int.from_bytes(data[end : end + 4], 'big'):
             return 'damaged: a checksum is wrong'
-        if chunk[:4] == b'IEND':
-            return None
+        names.append(data[position + 4 : position + 8])
+        if names[-1] == b'IEND':
+            return _size(data, names)
         position = end + 4
     return 'truncated, its end is missing'
+
+
+def _size(data: bytes, names: list[bytes]) -> UsualPng | None:
+    if names[0] != b'IHDR' or b'IDAT' not in names or b'eXIf' in names:
+        return None
+    width, height, bits, colour = _HEADER.unpack_from(data, _SIGNATURE_LENGTH + 8)
+    if bits not in _BITS.get(colour, ()) or not 0 < width * height <= _MOST_PIXELS:
+        return None
+    return UsualPng(width, height)

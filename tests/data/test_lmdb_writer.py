@@ -48,3 +48,16 @@ def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / 'file').write_text('')
     with pytest.raises(DataError, match='cannot be opened for writing'):
         LmdbWriter(str(tmp_path / 'file' / 'a.lmdb'))
+
+
+def test_what_is_flushed_behind_is_all_there_after_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lmdb_writer, '_FIRST_MAP', 1 << 16)
+    monkeypatch.setattr(lmdb_writer, '_FLUSH_EVERY', 150_000)
+    items = [(f'{i:03d}', bytes([i]) * 100_000) for i in range(60)]
+    # The map grows while the other thread flushes.
+    with LmdbWriter(str(tmp_path / 'a.lmdb'), flush_behind=True) as writer:
+        for item in items:
+            writer.put([item])
+    assert _content(tmp_path / 'a.lmdb') == {key.encode(): value for key, value in items}
