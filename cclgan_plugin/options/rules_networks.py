@@ -14,6 +14,9 @@ from cclgan_plugin.options.rules import Rule
 
 _TRAINS_BOTH_WAYS = 'network_g_rain and network_d_rain (a one-sided training has neither)'
 
+# For which the sizes of feature levels are compared; any that they divide would do.
+_IMAGE = 256
+
 
 def _two_sided(options: dict[str, Any]) -> bool:
     return options['network_g_rain'] is not None and options['network_d_rain'] is not None
@@ -109,6 +112,33 @@ def _missing_layers(
             )
 
 
+def lcl_levels_are_alike(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """LCL draws its places once for both generators' levels, and its heads take the channels of both."""
+    block = (options['train'] or {}).get('lcl_opt')
+    if not block or not is_train or not _two_sided(options):
+        return
+    there, back = (_levels(options[name]) for name in ('network_g', 'network_g_rain'))
+    for layer in block.get('layers', registered.default_of('loss', block['type'], 'layers') or ()):
+        if layer in there and layer in back and there[layer] != back[layer]:
+            yield Problem(
+                ('network_g_rain',),
+                f'level "{layer}" is {back[layer]} here and {there[layer]} in network_g, for an image of '
+                f'{_IMAGE} x {_IMAGE} pixels; train.lcl_opt compares the two, so give both generators the '
+                'options that make them the same, such as width and anti_alias',
+            )
+            return  # the other levels tell no more
+
+
+def _levels(network: dict[str, Any]) -> dict[str, str]:
+    """Channels, height and width of each level; nothing where another rule objects to the network."""
+    try:
+        net = build_blank(network)
+        channels, sizes = net.feature_channels, net.feature_sizes(_IMAGE, _IMAGE)
+    except (UserError, AttributeError):
+        return {}
+    return {level: ' x '.join(map(str, (channels[level], *sizes[level]))) for level in channels}
+
+
 def losses_are_the_right_ones(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
     """The step calls each loss in its own way, so its place takes only its kind."""
     train = options['train'] or {}
@@ -148,6 +178,7 @@ NETWORK_RULES: tuple[Rule, ...] = (
     losses_have_networks,
     lists_name_once,
     layers_exist,
+    lcl_levels_are_alike,
     losses_are_the_right_ones,
     layer_weights_fit,
 )

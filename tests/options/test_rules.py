@@ -140,6 +140,20 @@ TRAINING = {
             'network_g.type: SRVGGNetCompact declares no feature levels, which train.lcl_opt compares',
         ),
     ],
+    'lcl_levels_are_alike': [
+        (
+            ('network_g_rain:anti_alias=false',),
+            'network_g_rain: level "down1" is 4 x 128 x 128 here and 4 x 256 x 256 in network_g',
+        ),
+        (
+            ('network_g:anti_alias=false',),  # it would run, and compare different places
+            'network_g_rain: level "down1" is 4 x 256 x 256 here and 4 x 128 x 128 in network_g',
+        ),
+        (
+            ('network_g_rain:width=32',),
+            'network_g_rain: level "down1" is 64 x 256 x 256 here and 4 x 256 x 256 in network_g',
+        ),
+    ],
     'losses_are_the_right_ones': [
         (
             ('train:lcl_opt={_: 1, type: L1Loss}',),

@@ -92,7 +92,7 @@ class IntraCCLLossOptions(IntraCCLBaseOptions):
 
     loss_weight: Weight = option('factor of this loss; 1.0 in the paper', 1.0)
     anchors: Annotated[list[Literal['reconstruction', 'translation']], Field(min_length=1)] = option(
-        "which images are pulled: the reconstructions (authors' release), the translations, or both",
+        "which images are pulled: the reconstructions (authors' release), the translations, or both, added",
         ['reconstruction'],
     )
     translation_weight: Weight = option(
