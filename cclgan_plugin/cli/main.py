@@ -6,6 +6,7 @@ import argparse
 import importlib
 import io
 import os
+import select
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ COMMANDS = (
 #: What ``--version`` lists, by distribution.
 DISTRIBUTIONS = ('basicsr', 'torch', 'torchvision')
 
+_OUTPUT = 1  # the file number of standard output
+
 _EXAMPLES = """examples:
   basicsr data demo datasets/demo
   basicsr train -opt options/train_cclgan.yml
@@ -64,10 +67,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 = done, 2 = something given is wrong, 3 = training cannot go on, 75 = a signal has
-        stopped the training and it can go on, 130 = interrupted; a command may have others.
+        stopped the training and it can go on, 130 = interrupted, 141 = nobody reads the output any more; a
+        command may have others.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
     _print_any_name()
+    try:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _output_is_closed():
+            raise
+        return 141  # as of a program that SIGPIPE has ended
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     try:
         args = _parse(arguments)
         if 'check' in args:
@@ -76,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from cclgan_plugin.cli.plugins import load_plugins
 
             load_plugins(getattr(args, 'plugin', ()))
-        return args.run(args)
+        code: int = args.run(args)
+        return code
     except SystemExit as stop:
         # From argparse: 0 after --help and --version, 2 after its own message.
         return stop.code if isinstance(stop.code, int) else 1
@@ -86,6 +101,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f'{_process()}basicsr: interrupted', file=sys.stderr)
         return 130
+
+
+def _output_is_closed() -> bool:
+    """Whether whoever read our output, such as ``head``, has gone; what is left of it then goes nowhere."""
+    watch = select.poll()
+    watch.register(_OUTPUT, 0)
+    closed = any(event & select.POLLERR for _, event in watch.poll(0))
+    if closed:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _OUTPUT)
+    return closed
 
 
 def _print_any_name() -> None:

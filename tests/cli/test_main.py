@@ -229,3 +229,35 @@ def test_a_pipeline_reads_the_commands_arguments(tmp_path: Path, monkeypatch: py
     with pytest.raises(DataError, match='to see'):
         pipeline.run_pipeline(lambda root: fail(DataError(f'{root} is to see')), parse())
     assert sys.argv is before
+
+
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+def test_a_reader_that_has_read_enough_is_no_error(unbuffered: str) -> None:
+    environment = {
+        **os.environ,
+        'OMP_NUM_THREADS': '1',
+        'PYTHONPATH': str(ROOT),
+        'PYTHONUNBUFFERED': unbuffered,
+    }
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'cclgan_plugin', 'zoo', 'list'],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()  # before the first line: importing alone takes longer
+    said = process.stderr.read()
+    assert process.wait(timeout=300) == 141
+    assert said == ''
+
+
+def test_another_broken_pipe_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(arguments: list[str]) -> int:
+        raise BrokenPipeError('to a worker')
+
+    monkeypatch.setattr(module, '_run', broken)
+    with pytest.raises(BrokenPipeError, match='to a worker'):
+        main(['train'])
