@@ -37,6 +37,7 @@ AFTER_IMPORT = (
     'lmdb_environments',
     'epoch_arithmetic',
     'last_iteration',
+    'remaining_time',
     'resume_state',
     'resume_training',
     'load_network',

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from basicsr import train as train_module
 from basicsr.models.sr_model import SRModel
+from basicsr.utils.logger import MessageLogger
 
 from cclgan_plugin.errors import OptionError
 from cclgan_plugin.mends import epoch_arithmetic, resume_state
@@ -109,6 +110,25 @@ def test_last_validation_has_the_number_of_the_last_iteration(
     opt['val'] = {'val_freq': 100, 'save_img': False}
     train(opt)
     assert validated == [3]
+
+
+def _logged(caplog: pytest.LogCaptureFixture, current_iter: int) -> str:
+    opt = {'name': 'run', 'logger': {'print_freq': 1, 'use_tb_logger': False}, 'train': {'total_iter': 4}}
+    with caplog.at_level(logging.INFO):
+        logger = MessageLogger(opt)
+        logger.logger = logging.getLogger('heard')
+        logger.start_time -= 10.0 * current_iter  # each iteration took ten seconds
+        logger({'epoch': 0, 'iter': current_iter, 'lrs': [0.1], 'time': 10.0, 'data_time': 0.0})
+    return caplog.messages[-1]
+
+
+def test_the_time_that_is_left_ends_at_zero(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert '[eta: 0:00:20,' in _logged(caplog, 2)
+    assert '[eta: 0:00:00,' in _logged(caplog, 4)
+    monkeypatch.setattr(MessageLogger, '__init__', MessageLogger.__init__.unmended)
+    assert '[eta: -1 day, 23:59:50' in _logged(caplog, 4)
 
 
 def test_a_test_run_may_pass_its_name() -> None:
