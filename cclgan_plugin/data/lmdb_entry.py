@@ -51,6 +51,11 @@ class EntrySettings:
         """Whether every entry shows a whole image of the original size."""
         return self.crop is None and self.max_size is None
 
+    @property
+    def keeps_bytes(self) -> bool:
+        """Whether every entry is the file itself, so that nothing is decoded."""
+        return self.keeps_pixels and self.encode == 'keep'
+
 
 class Entry(NamedTuple):
     """One value of the database.
@@ -87,7 +92,7 @@ def make_entries(data: bytes, name: str, key: str, settings: EntrySettings) -> l
         ImageError: the image is no good.
     """
     header = read_header(data, name)
-    if settings.keeps_pixels and settings.encode == 'keep':
+    if settings.keeps_bytes:
         return [Entry(key, data, header.height, header.width, EXTENSIONS[header.kind])]
     image = _shrink(decode_image(data, name), settings.max_size)
     extension = '.png' if settings.encode == 'keep' else f'.{settings.encode}'

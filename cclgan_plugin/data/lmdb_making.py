@@ -12,7 +12,8 @@ from cclgan_plugin.data.lmdb_plan import PlannedImage
 from cclgan_plugin.data.ordered_work import in_order
 from cclgan_plugin.data.sources import read_bytes
 
-# What a thread reads in one go: to hand over a small file alone costs as much as to read it.
+# What a thread reads in one go: to hand over a small file alone costs as much as to read it. Images that are
+# encoded anew take longer, and nobody knows how large they become: they are handed over one by one.
 _TASK_BYTES = 256 << 10
 
 
@@ -50,7 +51,8 @@ def make_all(
     def make(task: list[int]) -> list[Made]:
         return [_make(planned[number], number, settings) for number in task]
 
-    return itertools.chain.from_iterable(in_order(make, _tasks(numbers, sizes), workers))
+    tasks = _tasks(numbers, sizes) if settings.keeps_bytes else ([number] for number in numbers)
+    return itertools.chain.from_iterable(in_order(make, tasks, workers))
 
 
 def _tasks(numbers: Iterable[int], sizes: Sequence[int]) -> Iterator[list[int]]:
