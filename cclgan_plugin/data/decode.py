@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, TiffImagePlugin
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.jpeg import is_whole_jpeg
 from cclgan_plugin.data.jpeg_pixels import decode_usual_jpeg
-from cclgan_plugin.data.png import png_fault
+from cclgan_plugin.data.png import chunk_names, png_fault
 
 FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP', 'TIFF')
 
@@ -25,6 +25,10 @@ _REDUCED = (
 )
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_PLANES, _TIFF_SAMPLES = 258, 262, 284, 339
 _TIFF_GREY_OR_RGB = (0, 1, 2)
+# Chunks of a PNG that turn it or make a colour transparent.
+_PNG_UNUSUAL = {b'eXIf', b'tRNS'}
+# What OpenCV takes at most; a damaged header can say anything.
+_MOST_PIXELS = 1 << 30
 
 #: What is no image that is read, by its first bytes.
 _KNOWN = (
@@ -141,12 +145,18 @@ def _plain_png(data: bytes) -> np.ndarray | None:
     It is strict: a file with a wrong checksum is refused, and OpenCV and Pillow then have their say.
     """
     # Signature, length and name of the header chunk, width, height; then 8 bits, RGB, not interlaced.
-    if len(data) < 33 or data[24:29] != b'\x08\x02\0\0\0' or b'eXIf' in data or b'tRNS' in data:
+    if len(data) < 33 or data[24:29] != b'\x08\x02\0\0\0' or not _PNG_UNUSUAL.isdisjoint(chunk_names(data)):
         return None
     width, height = int.from_bytes(data[16:20], 'big'), int.from_bytes(data[20:24], 'big')
+    if width * height > _MOST_PIXELS:
+        return None
     try:
         return np.asarray(png.decode_image_png_u8(data, (height, width), 'rgb'))
-    except Exception:  # it raises bare ones
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except (
+        BaseException
+    ):  # it raises bare ones, and where memory is short a Rust panic, which is no Exception
         return None
 
 

@@ -64,7 +64,11 @@ def read_header(data: bytes, name: str) -> ImageHeader:
         try:
             with Image.open(io.BytesIO(data), formats=[kind]) as image:
                 width, height = image.size
-                lying = image.getexif().get(_EXIF_ORIENTATION) in _LYING
+                exif = Image.Exif()
+                exif.load(
+                    image.info.get('exif')
+                )  # not image.getexif(): it listens to XMP, which decoders do not
+                lying = exif.get(_EXIF_ORIENTATION) in _LYING
             return ImageHeader(kind, *((height, width) if lying else (width, height)))
         except Exception:  # whatever Pillow dislikes about the header, decoding decides
             pass

@@ -70,6 +70,8 @@ def usual_jpeg(data: bytes) -> UsualJpeg | None:
             size = data[position : position + 8]
             if len(size) < 8 or size[2] != 8 or size[7] not in _GREY_OR_COLOUR:
                 return None
+            if int.from_bytes(size[:2], 'big') != 8 + 3 * size[7]:
+                return None
             height, width = int.from_bytes(size[3:5], 'big'), int.from_bytes(size[5:7], 'big')
             # A height of zero means that it is said only behind the picture.
             if not 0 < height * width <= _MOST_PIXELS or max(height, width) > _MOST_ROWS:

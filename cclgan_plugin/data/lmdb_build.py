@@ -69,7 +69,7 @@ class LmdbBuild:
         self.planned = planned
         self.settings = settings
         self._overwrite = overwrite
-        self._finished = self._closed = False
+        self._finished = self._closed = self._storing = False
         folder, name = os.path.split(destination)
         self._workshop = os.path.join(folder, f'.{name}.building')
         self.database = os.path.join(self._workshop, 'database')
@@ -139,7 +139,10 @@ class LmdbBuild:
 
         Raises:
             DataError: it cannot be renamed, or another process has made a database of this name meanwhile.
+            RuntimeError: :meth:`run` is not at its end.
         """
+        if self._storing:
+            raise RuntimeError(f'{self.destination}: run() is not at its end, and not all is on the disk')
         check_destination(self.destination, self._overwrite)
         replaced = os.path.join(self._workshop, 'replaced')
         try:
@@ -179,9 +182,11 @@ class LmdbBuild:
 
     @contextmanager
     def _writing(self) -> Iterator[LmdbWriter]:
+        self._storing = True
         try:
             with LmdbWriter(self.database, self._flush_behind) as writer:
                 yield writer
+            self._storing = False
         except FlushError:
             # Nobody knows which of the images that are noted the disk has lost.
             self._journal.discard()

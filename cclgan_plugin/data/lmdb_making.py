@@ -15,6 +15,8 @@ from cclgan_plugin.data.sources import read_bytes
 # What a thread reads in one go: to hand over a small file alone costs as much as to read it. Images that are
 # encoded anew take longer, and nobody knows how large they become: they are handed over one by one.
 _TASK_BYTES = 256 << 10
+# What the smallest file counts as, or an empty one: opening it takes as long.
+_LEAST_BYTES = 4 << 10
 
 
 class Made(NamedTuple):
@@ -60,7 +62,7 @@ def _tasks(numbers: Iterable[int], sizes: Sequence[int]) -> Iterator[list[int]]:
     size = 0
     for number in numbers:
         task.append(number)
-        size += sizes[number]
+        size += max(sizes[number], _LEAST_BYTES)
         if size >= _TASK_BYTES:
             yield task
             task, size = [], 0

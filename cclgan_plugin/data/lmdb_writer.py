@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 
@@ -36,6 +37,8 @@ class LmdbWriter:
     def __init__(self, path: str, flush_behind: bool = False) -> None:
         self.path = path
         self._behind: FlushBehind | None = None
+        # py-lmdb fails a flush that begins while the map grows.
+        self._syncing_or_growing = threading.Lock()
         try:
             os.makedirs(path, exist_ok=True)
             existing = os.path.join(path, 'data.mdb')
@@ -92,9 +95,12 @@ class LmdbWriter:
 
     def _flush(self) -> None:
         try:
-            self._environment.sync(True)
+            with self._syncing_or_growing:
+                self._environment.sync(True)
         except lmdb.Error as error:
-            raise FlushError(f'"{self.path}" cannot be written: {error}') from error
+            raise FlushError(
+                f'{self._failure(error)}. Nobody knows what the disk has lost: the next build begins anew'
+            ) from error
 
     def _change(self, change: Callable[[lmdb.Transaction], None]) -> None:
         try:
@@ -105,13 +111,15 @@ class LmdbWriter:
                     return
                 except lmdb.MapFullError:
                     # Nothing was stored; a larger map costs address space only.
-                    self._environment.set_mapsize(2 * self._environment.info()['map_size'])
+                    with self._syncing_or_growing:
+                        self._environment.set_mapsize(2 * self._environment.info()['map_size'])
         except lmdb.Error as error:
-            # LMDB says "Input/output error" of a full disk too.
-            free = shutil.disk_usage(self.path).free / 1e6
-            raise DataError(
-                f'"{self.path}" cannot be written: {error}; {free:.0f} MB are free on its disk'
-            ) from error
+            raise DataError(self._failure(error)) from error
+
+    def _failure(self, error: lmdb.Error) -> str:
+        # LMDB says "Input/output error" of a full disk too.
+        free = shutil.disk_usage(self.path).free / 1e6
+        return f'"{self.path}" cannot be written: {error}; {free:.0f} MB are free on its disk'
 
     def __enter__(self) -> LmdbWriter:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -237,3 +238,13 @@ def test_both_png_decoders_agree(encode: Encode) -> None:
             damaged[place] ^= 4
             other = decode._plain_png(bytes(damaged))
             assert other is None or np.array_equal(other, image)
+
+
+def test_a_png_that_claims_to_be_huge_is_a_bad_image_and_not_the_end(
+    picture: np.ndarray, encode: Callable[..., bytes]
+) -> None:
+    data = bytearray(encode(picture, 'PNG'))
+    data[20:24] = (0x7F000018).to_bytes(4, 'big')  # the height
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, 'big')
+    with pytest.raises(ImageError, match=r'^photo: '):
+        decode_image(bytes(data), 'photo')

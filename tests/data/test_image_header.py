@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.image_header import read_header
 
@@ -46,3 +47,23 @@ def test_one_wrong_bit_in_a_png_is_seen(picture: np.ndarray, encode: Callable[..
 def test_text_is_no_image() -> None:
     with pytest.raises(ImageError, match='photo: not a PNG'):
         read_header(b'hello', 'photo')
+
+
+def test_an_orientation_that_only_xmp_tells_is_left_alone_as_in_decoding(
+    picture: np.ndarray, encode: Callable[..., bytes]
+) -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    for kind in ('JPEG', 'WEBP'):
+        data = encode(picture, kind, xmp=xmp)
+        assert decode_image(data, 'x').shape[:2] == (24, 36)
+        for stored in (data, data + b'behind its end'):
+            assert read_header(stored, 'x') == (kind, 36, 24)
+
+
+def test_a_jpeg_whose_frame_has_a_wrong_length_is_not_believed(
+    picture: np.ndarray, encode: Callable[..., bytes]
+) -> None:
+    data = encode(picture, 'JPEG')
+    frame = data.index(b'\xff\xc0') + 2
+    with pytest.raises(ImageError, match=r'^photo: '):
+        read_header(data[:frame] + b'\0\4' + data[frame + 2 :], 'photo')

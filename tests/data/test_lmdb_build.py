@@ -378,6 +378,19 @@ def test_without_knowing_when_the_machine_was_started_each_batch_is_flushed_by_l
     assert set(content(destination)) == {'00', '01', '02'}
 
 
+def test_half_a_build_gets_no_name(make_folder: Callable[..., str], tmp_path: Path) -> None:
+    photos, destination = make_folder('photos', 3), tmp_path / 'photos.lmdb'
+    half = LmdbBuild(str(destination), plan_lmdb([photos]), EntrySettings(), False)
+    stored = half.run(1)
+    next(stored)
+    half.write_meta_info()
+    with pytest.raises(RuntimeError, match=r'run\(\) is not at its end'):
+        half.publish()
+    assert len(list(stored)) == 2
+    half.publish()
+    assert len(content(destination)) == 3
+
+
 def test_what_a_failing_disk_may_have_lost_is_not_gone_on_with(
     make_folder: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cclgan_plugin.data.png import UsualPng, look_at_png, png_fault
+from cclgan_plugin.data.png import UsualPng, chunk_names, look_at_png, png_fault
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
@@ -34,6 +34,10 @@ def test_the_size_is_pillows(picture: np.ndarray, encode: Callable[..., bytes], 
     data = encode(image.convert('I;16') if mode == 'I;16' else image, 'PNG')
     assert look_at_png(data) == UsualPng(36, 24)
     assert png_fault(data) is None
+    names = list(chunk_names(data))
+    assert names[0] == b'IHDR'
+    assert names[-1] == b'IEND'
+    assert b'IDAT' in names
 
 
 def test_each_byte_that_is_missing_or_changed_is_noticed(
@@ -58,6 +62,11 @@ def test_each_byte_that_is_missing_or_changed_is_noticed(
         png(header(1 << 16, 1 << 15), DATA),
         png(header(4, 4, bits=4, colour=2), DATA),
         png(header(4, 4, colour=1), DATA),
+        png(header(4, 4), header(4, 5), DATA),
+        png(header(4, 4), chunk(b'\0\1\2\3', b''), DATA),
+        png(chunk(b'IHDR', struct.pack('>IIBBBBB', 4, 4, 8, 2, 0, 1, 0)), DATA),
+        png(chunk(b'IHDR', struct.pack('>IIBBBBB', 4, 4, 8, 2, 0, 0, 2)), DATA),
+        png(chunk(b'IHDR', struct.pack('>IIBB', 4, 4, 8, 2)), DATA),
         png(chunk(b'IHDR', b'short'), DATA),
         png(),
     ],
