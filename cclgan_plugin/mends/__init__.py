@@ -27,6 +27,7 @@ AFTER_IMPORT = (
     'ddp_wrapping',
     'dataset_building',
     'folder_order',
+    'listed_names',
     'dataset_sampler',
     'loader_workers',
     'idle_prefetcher',

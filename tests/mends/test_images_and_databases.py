@@ -208,3 +208,21 @@ def test_folders_are_read_in_the_order_of_their_names(
     assert [Path(path).name for path in data_util.paths_from_folder(str(folder))] == names
     unmended = paired_image_dataset.paired_paths_from_folder.unmended(folders, keys, '{}')
     assert [Path(pair['lq_path']).name for pair in unmended] == names[::-1]
+
+
+def test_listed_names_may_have_spaces_and_lists_comments(tmp_path: Path, write_images: WriteImages) -> None:
+    folder = write_images(tmp_path / 'a', 2)
+    (folder / '0.png').rename(folder / 'my photo 0.png')
+    listed = tmp_path / 'list.txt'
+    listed.write_text('# mine\nmy photo 0.png\n\n1.png (16,16,3)\n')
+    names = ['my photo 0.png', '1.png']
+    folders, keys = [str(folder), str(folder)], ['lq', 'gt']
+    pairs = paired_image_dataset.paired_paths_from_meta_info_file(folders, keys, str(listed), '{}')
+    assert [(Path(pair['lq_path']).name, Path(pair['gt_path']).name) for pair in pairs] == [
+        (name, name) for name in names
+    ]
+    dataset = data.build_dataset(single(folder, meta_info_file=str(listed)))
+    assert [Path(dataset[index]['lq_path']).name for index in range(len(dataset))] == names
+    paired = paired_image_dataset.paired_paths_from_meta_info_file
+    unmended = paired.unmended(folders, keys, str(listed), '{}')
+    assert Path(unmended[1]['gt_path']).name == 'my'

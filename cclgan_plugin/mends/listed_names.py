@@ -1,0 +1,54 @@
+"""A listed name with a space is looked for up to the space; blank lines and comments are taken for images.
+
+In every release: ``paired_paths_from_meta_info_file`` and ``SingleImageDataset`` split lines at the first
+space. May go when both read names as :func:`cclgan_plugin.data.meta_info.read_meta_info` does.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from basicsr.data import data_util
+from basicsr.data.single_image_dataset import SingleImageDataset
+
+from cclgan_plugin.data.meta_info import read_meta_info
+from cclgan_plugin.mends.release import is_measured_release as needed
+from cclgan_plugin.mends.replacing import replace, replace_method
+
+__all__ = ['apply', 'needed', 'paired_paths_from_meta_info_file']
+
+
+def paired_paths_from_meta_info_file(
+    folders: list[str], keys: list[str], meta_info_file: str, filename_tmpl: str
+) -> list[dict[str, str]]:
+    """BasicSR's pairs ``{'lq_path': ..., 'gt_path': ...}`` of a list of ``gt``'s names, in the list's order.
+
+    Raises:
+        DataError: the list is missing, is not text, or names nothing.
+    """
+    pairs = []
+    for image in read_meta_info(meta_info_file, 'meta_info_file'):
+        stem, ending = os.path.splitext(os.path.basename(image.name))
+        names = (filename_tmpl.format(stem) + ending, image.name)
+        pairs.append(
+            {
+                f'{key}_path': os.path.join(folder, name)
+                for key, folder, name in zip(keys, folders, names, strict=True)
+            }
+        )
+    return pairs
+
+
+def __init__(self: Any, opt: dict[str, Any]) -> None:
+    """``SingleImageDataset`` with all the names of its list."""
+    __init__.unmended(self, opt)  # type: ignore[attr-defined]
+    if opt['io_backend']['type'] != 'lmdb' and 'meta_info_file' in opt:
+        listed = read_meta_info(opt['meta_info_file'], 'meta_info_file')
+        self.paths = [os.path.join(self.lq_folder, image.name) for image in listed]
+
+
+def apply() -> None:
+    """Read the lists of BasicSR's datasets as ours are read."""
+    replace(data_util.paired_paths_from_meta_info_file, paired_paths_from_meta_info_file)
+    replace_method(SingleImageDataset, '__init__', __init__)
