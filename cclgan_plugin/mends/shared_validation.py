@@ -14,6 +14,7 @@ from typing import Any
 
 import torch.distributed as dist
 from basicsr.models.sr_model import SRModel
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cclgan_plugin.mends.metric_means import all_values
@@ -54,6 +55,12 @@ class Share:
         return [value for value in dealt if value is not gone]
 
 
+def _share_buffers(net: nn.Module) -> None:
+    """Give all processes the running statistics of rank 0, those that are saved; each has its own else."""
+    for buffer in net.buffers():
+        dist.broadcast(buffer, 0)
+
+
 def dist_validation(
     self: Any, dataloader: Any, current_iter: int | str, tb_logger: Any, save_img: bool
 ) -> None:
@@ -64,6 +71,8 @@ def dist_validation(
     """
     wrapped = {name: net for name, net in vars(self).items() if isinstance(net, DistributedDataParallel)}
     vars(self).update({name: net.module for name, net in wrapped.items()})
+    for net in wrapped.values():
+        _share_buffers(net.module)
     own = getattr(self.nondist_validation, '__func__', None) is not SRModel.nondist_validation
     try:
         if own:

@@ -68,3 +68,29 @@ def test_processes_share_the_images(
     tested = sorted(name for found in ranks for name in found['tested'])
     assert tested == sorted([*(f'{i}.png' for i in range(5)), *['0.png'] * world])
     assert len(list((tmp_path / 'pictures').rglob('*_5.png'))) == 5
+
+
+def statistics(opt: dict[str, Any]) -> None:
+    """What a batch normalisation knows after a validation; each process has seen other images before."""
+    import torch
+    from basicsr.models import build_model
+    from basicsr.utils import dist_util
+    from torch import nn
+
+    dist_util.init_dist('pytorch', backend='gloo')
+    rank, world = dist_util.get_dist_info()
+    opt |= {'dist': True, 'rank': rank, 'world_size': world}
+    model = build_model(opt)
+    model.net_g = model.model_to_device(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)))
+    torch.manual_seed(rank)
+    model.net_g(torch.rand(1, 3, 4, 4))
+    model.nondist_validation = lambda *arguments: None
+    model.dist_validation(None, 1, None, save_img=False)
+    Path(f'{rank}.json').write_text(json.dumps(model.get_bare_model(model.net_g)[1].running_mean.tolist()))
+
+
+@needs_fork
+def test_all_processes_validate_the_same_network(make_opt: MakeOpt, tmp_path: Path) -> None:
+    run_ranks(statistics, 2, make_opt(), cwd=tmp_path)
+    first, second = (json.loads((tmp_path / f'{rank}.json').read_text()) for rank in range(2))
+    assert first == second
