@@ -136,11 +136,16 @@ def _check_networks(opt: dict[str, Any], state: dict[str, Any], path: str | Path
     files = [folder / f'net_{name}_{iteration}.pth' for name in names]
     digests: dict[str, str] = state.get('networks') or {}
     if digests:
-        for file in files:
-            if file.name not in digests:
-                raise WeightsError(
-                    f'{path} was saved without {file.name}; the options have another model now.'
-                )
+        saved = [file for file in files if file.name in digests]
+        if files and not saved:
+            raise WeightsError(
+                f'{path} was saved without {files[0].name}; the options have another model now.'
+            )
+        if len(saved) < len(files):
+            # The options may name one that this model has no use for. A model that has one will miss it.
+            unsaved = ', '.join(file.name for file in files if file not in saved)
+            logging.getLogger('basicsr').warning(f'{path} was saved without {unsaved}.')
+        for file in saved:
             if not file.is_file():
                 raise WeightsError(f'{path} goes with {file}, and there is no such file.')
             if sha256_of(file) != digests[file.name]:

@@ -298,6 +298,19 @@ def test_a_state_without_its_networks_is_refused(make_opt: MakeOpt, train: Train
     assert train_module.load_resume_state(opt)['iter'] == 4
 
 
+def test_a_network_that_the_model_never_saved_is_no_reason_to_begin_anew(
+    make_opt: MakeOpt, train: Train
+) -> None:
+    opt = interrupted(make_opt, train)
+    opt['network_d'] = dict(opt['network_g'])
+    assert train_module.load_resume_state(opt)['iter'] == 4
+    del opt['network_g']
+    opt['auto_resume'] = False
+    opt['path']['resume_state'] = str(Path(opt['path']['training_states'], '4.state'))
+    with pytest.raises(WeightsError, match=r'was saved without net_d_4\.pth; the options have another model'):
+        train_module.load_resume_state(opt)
+
+
 def test_a_mixed_set_is_refused(make_opt: MakeOpt, train: Train) -> None:
     opt = interrupted(make_opt, train)
     models = Path(opt['path']['models'])
