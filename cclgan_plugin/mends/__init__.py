@@ -57,19 +57,25 @@ AFTER_IMPORT = (
 #: The names of the mends in place, in the order of their application.
 applied: list[str] = []
 
+_complete = False
+
 
 def apply() -> None:
     """Import BasicSR, and put every mend in place that it needs here. Once; later calls do nothing."""
-    if applied:
+    global _complete
+    if _complete:
         return
     _apply(BEFORE_IMPORT)
     _import_basicsr()
     _apply(AFTER_IMPORT)
     importlib.import_module(f'{__name__}.replacing').install()
+    _complete = True
 
 
 def _apply(names: tuple[str, ...]) -> None:
     for name in names:
+        if name in applied:  # by a call that failed later on
+            continue
         mend = importlib.import_module(f'{__name__}.{name}')
         if mend.needed():
             mend.apply()

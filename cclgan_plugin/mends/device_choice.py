@@ -29,7 +29,7 @@ def check_num_gpu(opt: dict[str, Any]) -> None:
     Raises:
         OptionError: it is neither a number nor ``auto``, or larger than the number of GPUs.
     """
-    num_gpu = opt['num_gpu']
+    num_gpu = opt.get('num_gpu', 'auto')  # programs of others may only want folders to be created
     if num_gpu == 'auto':
         return
     if isinstance(num_gpu, bool) or not isinstance(num_gpu, int) or num_gpu < 0:

@@ -13,15 +13,12 @@ from typing import Any
 import yaml
 
 from cclgan_plugin.errors import OptionError
+
+# Not by a look at BasicSR's loader: asking for it changes PyYAML's own, for the whole process.
+from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
 
-
-def needed() -> bool:
-    """True where the loader on offer can build arbitrary Python objects."""
-    from basicsr.utils.options import ordered_yaml
-
-    # In PyYAML the unsafe constructors descend from FullConstructor, the safe one does not.
-    return issubclass(ordered_yaml()[0], yaml.constructor.FullConstructor)
+__all__ = ['apply', 'construct_mapping', 'needed', 'ordered_yaml', 'represent_mapping', 'yaml_load']
 
 
 def construct_mapping(loader: Any, node: yaml.MappingNode) -> OrderedDict[Hashable, Any]:

@@ -16,6 +16,7 @@ from cclgan_plugin.mends import (
     torchvision_functional_tensor,
     torchvision_on_cpu_torch,
 )
+from cclgan_plugin.mends.release import is_measured_release
 
 Python = Callable[[str], CompletedProcess[str]]
 
@@ -136,6 +137,32 @@ def test_mends_step_aside_once_applied_or_not_needed() -> None:
     mends.apply()
     assert mends.applied == before
     assert len(set(before)) == len(before)
+
+
+def test_a_call_that_failed_is_carried_on_by_the_next(python: Python) -> None:
+    result = python("""
+import importlib
+from cclgan_plugin import mends
+
+mend = importlib.import_module('cclgan_plugin.mends.torchvision_functional_tensor')
+needed, mend.needed = mend.needed, lambda: 1 / 0
+try:
+    mends.apply()
+except ZeroDivisionError:
+    print(len(mends.applied))
+mend.needed = needed
+mends.apply()
+print(mends.applied[-1])
+""")
+    assert result.stdout.split()[-1] == 'resumed_validation', result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(('version', 'mended'), [('1.4.2', True), ('1.4.2+git', True), ('1.4.3rc1', False)])
+def test_a_later_release_is_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, version: str, mended: bool
+) -> None:
+    monkeypatch.setattr('basicsr.version.__version__', version)
+    assert is_measured_release() is mended
 
 
 def test_a_replacement_reaches_every_copy_of_the_name() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,7 +65,12 @@ def test_reader_of_the_development_version(tmp_path: Path) -> None:
     assert safe_yaml.yaml_load(str(tmp_path / 'a.yml')) == {'a': 1} == safe_yaml.yaml_load('a: 1')
 
 
-def test_mend_steps_aside_for_a_safe_loader(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not safe_yaml.needed()
-    monkeypatch.setattr(options, 'ordered_yaml', options.ordered_yaml.unmended)
-    assert safe_yaml.needed()
+def test_importing_leaves_pyyaml_as_it_is(python: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
+    """BasicSR's own ``ordered_yaml`` would change the loader of everybody in the process."""
+    result = python("""
+import cclgan_plugin
+import yaml
+assert cclgan_plugin.load() is None
+print(type(yaml.load('a: 1', Loader=yaml.CLoader)).__name__)
+""")
+    assert result.stdout.split() == ['dict'], result.stderr
