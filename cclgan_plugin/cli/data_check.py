@@ -40,6 +40,14 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument('--strict', action='store_true', help='warnings count as errors')
     parser.add_argument('--all', action='store_true', help='print every finding, not the first 10 of a kind')
     parser.add_argument('--workers', type=int, metavar='N', help='threads (default: one for each processor)')
+    parser.add_argument(
+        '--plugin',
+        action='append',
+        default=[],
+        metavar='PACKAGE',
+        help='an options file needs what this installed package registers with BasicSR',
+    )
+    # Images can be checked without BasicSR; what an options file needs is loaded with it.
     parser.set_defaults(run=run, needs_plugins=False)
 
 
@@ -94,8 +102,10 @@ def _sets(args: argparse.Namespace) -> list[CheckedSet]:
         loaded = load_options(files[0])
         if 'model_type' in loaded.values:
             # Of a whole training: a misspelt gt_size would be a crop that nobody has asked for.
+            from cclgan_plugin.cli.plugins import load_plugins
             from cclgan_plugin.options.check import check_options
 
+            load_plugins(args.plugin)
             check_options(loaded, is_train='train' in (loaded.values.get('datasets') or {}))
         return sets_of_options(loaded.values.get('datasets'))
     except OptionError as error:

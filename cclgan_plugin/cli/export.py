@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+#: The keys of ``cclgan_plugin.inference.export.FORMATS``, which takes seconds to import.
+FORMATS = ('safetensors', 'onnx', 'torchscript', 'pt2')
+
 _EXAMPLES = """examples:
   basicsr export experiments/my_run/models/net_g_latest.pth -f safetensors --half
   basicsr export derain-small -f onnx -o derain-small.onnx
@@ -14,8 +17,6 @@ _EXAMPLES = """examples:
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Add the command ``export``."""
-    from cclgan_plugin.inference.export import FORMATS
-
     parser = subparsers.add_parser(
         'export',
         help='write weights for other programs',
@@ -29,7 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         metavar='MODEL',
         help='name in the Model Zoo, .safetensors file, or .pth of a training',
     )
-    parser.add_argument('-f', '--format', required=True, choices=tuple(FORMATS), help='what to write')
+    parser.add_argument('-f', '--format', required=True, choices=FORMATS, help='what to write')
     parser.add_argument('-o', '--out', metavar='FILE', help='where to; default: the name of the model, here')
     parser.add_argument('--half', action='store_true', help='safetensors: store the weights in 16 bits')
     parser.add_argument(

@@ -24,25 +24,24 @@ class Command:
         name: as typed.
         meaning: its line in ``basicsr --help``.
         module: the file with ``add_parser(subparsers)`` and ``run(args) -> int``, imported when it is asked
-            for. Its parser sets ``run`` as a default, and perhaps ``check``, a quick look at the arguments,
-            and ``needs_plugins=False`` where nothing that is registered with BasicSR is used.
-        parses_alone: its parser can be built without loading the plugin, which takes seconds.
+            for; what takes seconds to import waits for ``run``. Its parser sets ``run`` as a default, and
+            perhaps ``check``, a quick look at the arguments, and ``needs_plugins=False`` where nothing that
+            is registered with BasicSR is used, or ``run`` loads it when it is.
     """
 
     name: str
     meaning: str
     module: str
-    parses_alone: bool
 
 
 COMMANDS = (
-    Command('train', 'train a model', 'cclgan_plugin.cli.train', parses_alone=True),
-    Command('test', 'run a trained model on images', 'cclgan_plugin.cli.test', parses_alone=True),
-    Command('layers', "show a network's feature levels", 'cclgan_plugin.cli.layers', parses_alone=True),
-    Command('derain', 'take the rain out of pictures', 'cclgan_plugin.cli.derain', parses_alone=True),
-    Command('zoo', 'trained weights', 'cclgan_plugin.cli.zoo', parses_alone=True),
-    Command('export', 'write weights for other programs', 'cclgan_plugin.cli.export', parses_alone=False),
-    Command('data', 'make and check training and test images', 'cclgan_plugin.cli.data', parses_alone=True),
+    Command('train', 'train a model', 'cclgan_plugin.cli.train'),
+    Command('test', 'run a trained model on images', 'cclgan_plugin.cli.test'),
+    Command('layers', "show a network's feature levels", 'cclgan_plugin.cli.layers'),
+    Command('derain', 'take the rain out of pictures', 'cclgan_plugin.cli.derain'),
+    Command('zoo', 'trained weights', 'cclgan_plugin.cli.zoo'),
+    Command('export', 'write weights for other programs', 'cclgan_plugin.cli.export'),
+    Command('data', 'make and check training and test images', 'cclgan_plugin.cli.data'),
 )
 
 #: What ``--version`` lists, by distribution.
@@ -93,8 +92,11 @@ def _run(arguments: list[str]) -> int:
         code: int = args.run(args)
         return code
     except SystemExit as stop:
-        # From argparse: 0 after --help and --version, 2 after its own message.
-        return stop.code if isinstance(stop.code, int) else 1
+        # From argparse: 0 after --help and --version, 2 after its own message. Others may give a reason.
+        if isinstance(stop.code, int | None):
+            return stop.code or 0
+        print(f'{_process()}basicsr: {stop.code}', file=sys.stderr)
+        return 1
     except UserError as error:
         print(f'{_process()}basicsr: {error.label}: {_one_message(error)}', file=sys.stderr)
         return error.exit_code
@@ -135,8 +137,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     word = arguments[0] if arguments else ''
     command = next((command for command in COMMANDS if command.name == word), None)
     if command is not None:
-        if not command.parses_alone:
-            cclgan_plugin.load()
         subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', prog='basicsr')
         importlib.import_module(command.module).add_parser(subparsers)
     elif word and not word.startswith('-'):

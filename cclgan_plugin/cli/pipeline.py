@@ -8,10 +8,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
-from cclgan_plugin.errors import OptionError, did_you_mean
 from cclgan_plugin.options.arguments import add_arguments
+from cclgan_plugin.options.yaml_file import read_yaml
 
 
 def add_pipeline_arguments(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
@@ -21,15 +20,12 @@ def add_pipeline_arguments(parser: argparse.ArgumentParser, run: Callable[[argpa
 
 
 def check_options_file(args: argparse.Namespace) -> None:
-    """See that the options file exists, before anything slow is loaded.
+    """See that the options file can be read, before anything slow is loaded.
 
     Raises:
-        OptionError: it does not.
+        OptionError: it cannot.
     """
-    path = Path(args.opt).expanduser()
-    if not path.is_file():
-        near = [one.name for one in path.parent.glob('*.y*ml')] if path.parent.is_dir() else []
-        raise OptionError(f'-opt {args.opt}: there is no such file.{did_you_mean(path.name, near)}')
+    read_yaml(args.opt)
 
 
 def run_pipeline(pipeline: Callable[[str], None], args: argparse.Namespace) -> None:

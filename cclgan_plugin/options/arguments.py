@@ -47,6 +47,7 @@ def add_options_file_arguments(parser: argparse.ArgumentParser) -> None:
         '--force_yml',
         '--force-yml',
         nargs='+',
+        action='extend',
         default=None,
         metavar='KEY:KEY=VALUE',
         help='override options, e.g. train:ema_decay=0.999; the value is YAML, null switches something off',

@@ -41,10 +41,12 @@ SLOW = ('torch', 'basicsr', 'cv2', 'mmengine')
         (['--version'], 0),
         (['train', '--help'], 0),
         (['test', '--help'], 0),
+        (['export', '--help'], 0),
         (['trian'], 2),
         ([], 2),
         (['train', '-opt', 'nowhere.yml'], 2),
         (['train', '--no-such-flag'], 2),
+        (['export', 'model.pth', '-f', 'onx'], 2),
     ],
 )
 def test_help_and_usage_errors_load_nothing_slow(arguments: list[str], code: int) -> None:
@@ -96,7 +98,7 @@ def test_an_options_file_that_is_not_there_ends_with_a_hint(
 ) -> None:
     (tmp_path / 'train_mine.yml').touch()
     assert main(['train', '-opt', str(tmp_path / 'train_mien.yml')]) == 2
-    assert 'there is no such file. Did you mean "train_mine.yml"?' in capsys.readouterr().err
+    assert 'there is no such options file. Did you mean "train_mine.yml"?' in capsys.readouterr().err
 
 
 def test_a_missing_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,9 +120,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         parser.set_defaults(run=lambda args: probe.run(args))
 
     probe.add_parser = add_parser
-    monkeypatch.setattr(
-        module, 'COMMANDS', (Command('probe', 'tries things out', 'probe_command', parses_alone=True),)
-    )
+    monkeypatch.setattr(module, 'COMMANDS', (Command('probe', 'tries things out', 'probe_command'),))
     monkeypatch.setitem(sys.modules, 'probe_command', probe)
     monkeypatch.setattr('cclgan_plugin.cli.plugins.entry_points', lambda group: ())
     for name in ('RANK', 'WORLD_SIZE'):
@@ -161,6 +161,21 @@ def test_an_exit_code_is_handed_on_and_so_are_the_arguments(command: SimpleNames
     command.run = lambda args: seen.append((args.command, args.arguments, args.words)) or 7
     assert main(['probe', 'a', 'b']) == 7
     assert seen == [('probe', ['a', 'b'], ['a', 'b'])]
+
+
+@pytest.mark.parametrize(
+    ('reason', 'code', 'said'), [(None, 0, ''), (4, 4, ''), ('no licence', 1, 'basicsr: no licence\n')]
+)
+def test_what_leaves_by_itself_is_heard(
+    command: SimpleNamespace,
+    capsys: pytest.CaptureFixture[str],
+    reason: str | int | None,
+    code: int,
+    said: str,
+) -> None:
+    command.run = lambda args: sys.exit(reason)
+    assert main(['probe']) == code
+    assert capsys.readouterr().err == said
 
 
 def test_the_process_that_speaks_is_named(

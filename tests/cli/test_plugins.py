@@ -8,6 +8,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from basicsr.utils.registry import MODEL_REGISTRY
+from tiny_run import write_data, write_options
 
 from cclgan_plugin.cli.main import main
 from cclgan_plugin.cli.plugins import GROUP, PluginError, load_plugins
@@ -53,6 +55,27 @@ def test_plugins_of_other_packages_register_their_parts(install: Install) -> Non
         ARCH_REGISTRY._obj_map.pop('FoggyNet', None)
 
 
+def test_an_options_file_is_checked_with_the_plugins_it_needs(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(
+        'foggy_models',
+        'from basicsr.models.sr_model import SRModel\n'
+        'from basicsr.utils.registry import MODEL_REGISTRY\n'
+        '@MODEL_REGISTRY.register()\n'
+        'class FoggyModel(SRModel):\n'
+        '    pass\n',
+    )
+    monkeypatch.chdir(tmp_path)
+    write_data(tmp_path / 'data')
+    write_options(tmp_path, model_type='FoggyModel')
+    try:
+        assert main(['data', 'check', 'tiny.yml', '--similarity', '1']) in (0, 1)  # it has looked at images
+        assert 'images: ' in capsys.readouterr().out
+    finally:
+        MODEL_REGISTRY._obj_map.pop('FoggyModel', None)
+
+
 def test_ours_is_loaded_once_although_it_is_a_plugin_too(install: Install) -> None:
     install('same_again', '', module='cclgan_plugin')
     assert load_plugins() == ['cclgan']
@@ -69,6 +92,6 @@ def test_a_plugin_that_fails_is_named_with_its_distribution_and_cause(
         "ModuleNotFoundError: No module named 'nowhere_to_be_found'. Mend it or uninstall it "
         '(pip uninstall broken_plugin).'
     )
-    (tmp_path / 'a.yml').touch()
+    (tmp_path / 'a.yml').write_text('name: a\n')
     assert main(['train', '-opt', str(tmp_path / 'a.yml')]) == 2
     assert 'error: The BasicSR plugin "broken_plugin"' in capsys.readouterr().err

@@ -61,7 +61,8 @@ def test_the_result_of_a_test(tiny_test: Path, parse: Parse, tmp_path: Path) -> 
 
 def test_all_flags_are_understood(tiny: Path, parse: Parse) -> None:
     """Also the spelling of older launchers, which BasicSR does not know (#626)."""
-    _, args = parse(tiny, '--local-rank', '3', '--auto_resume', '--force_yml', 'name=a', 'train:pool_size=1')
+    forced = ('--force_yml', 'name=a', '--auto_resume', '--force_yml', 'train:pool_size=1')
+    _, args = parse(tiny, '--local-rank', '3', *forced)
     assert (args.local_rank, args.auto_resume, args.force_yml) == (3, True, ['name=a', 'train:pool_size=1'])
     opt, args = parse(tiny, '--local_rank=2', '--launcher', 'none')
     assert (args.local_rank, opt['auto_resume']) == (2, False)
