@@ -31,10 +31,8 @@ class CCLGANDiscriminator(nn.Module):
     Attributes:
         feature_channels: channels of each feature level: ``image`` (the input as the network sees it, in
             [-1, 1]), ``conv2`` and ``conv3`` (raw outputs of the second and third convolution, 2 w and 4 w).
-        trained_levels: those of them that depend on weights.
     """
 
-    trained_levels = ('conv2', 'conv3')
     #: The smallest image that gives at least one logit.
     min_size = 24
 

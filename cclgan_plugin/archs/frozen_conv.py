@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cclgan_plugin.kernels import fits
+from cclgan_plugin.kernels.fitting import MOST_NUMBERS
 from cclgan_plugin.kernels.layout import is_channels_last, stand_in
 
 Pair = tuple[int, int]
@@ -88,7 +89,8 @@ class FrozenAwareConv2d(nn.Conv2d):
         self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.bias is not None and fits(x):
+        # The result may have many more channels than what goes in, and the kernel counts its numbers.
+        if self.bias is not None and fits(x) and x.numel() // x.shape[1] * self.out_channels < MOST_NUMBERS:
             from cclgan_plugin.kernels.bias import biased
 
             return biased(self._convolve(x, None), self.bias, self.slope)

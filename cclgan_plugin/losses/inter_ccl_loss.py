@@ -61,7 +61,6 @@ class InterCCLLoss(nn.Module):
         self.eps = eps
         # The image depends on no weights, so it does not count among the levels that are averaged over.
         self.num_trained = max(1, sum(level != 'image' for level in self.layers))
-        self._projections: dict[tuple[str, int], Tensor] = {}
         self._moved: dict[tuple[str, int, torch.dtype, torch.device], Tensor] = {}
 
     def vectors(
@@ -114,7 +113,7 @@ class InterCCLLoss(nn.Module):
         return F.normalize(x, dim=-1, eps=1e-7).unbind()
 
     def _projection_like(self, level: str, x: Tensor) -> Tensor:
-        # Moved once, not in every step: the move would make the host wait for a GPU.
+        # Made and moved once, not in every step: the move would make the host wait for a GPU.
         key = (level, x.shape[-1], x.dtype, x.device)
         if key not in self._moved:
             self._moved[key] = self.projection_matrix(level, x.shape[-1]).to(x)
@@ -122,13 +121,9 @@ class InterCCLLoss(nn.Module):
 
     def projection_matrix(self, level: str, channels: int) -> Tensor:
         """The fixed projection ``(channels, 256)`` of a level, the same in every run and process."""
-        key = (level, channels)
-        if key not in self._projections:
-            seed = zlib.crc32(f'{level}/{channels}'.encode())
-            generator = torch.Generator().manual_seed(seed)
-            matrix = torch.randn(channels, PROJECTION_DIM, generator=generator, dtype=torch.float64)
-            self._projections[key] = matrix / channels**0.5
-        return self._projections[key]
+        generator = torch.Generator().manual_seed(zlib.crc32(f'{level}/{channels}'.encode()))
+        matrix = torch.randn(channels, PROJECTION_DIM, generator=generator, dtype=torch.float64)
+        return matrix / channels**0.5
 
 
 def _mean_vector(x: Tensor) -> Tensor:

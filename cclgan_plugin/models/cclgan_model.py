@@ -96,13 +96,13 @@ class CCLGANModel(CCLGANStates):
         An iteration with a loss or gradient that is no finite number changes no weight: it is skipped.
 
         Raises:
-            NonFiniteLoss: more than ``nan_limit`` iterations were skipped; the state has been saved.
+            NonFiniteLoss: more than ``nan_limit`` iterations were skipped; it says what has been saved.
         """
         self.current_iter = current_iter
         with named_operations():
             self._iterate(current_iter)
         if self.guard.exhausted:
-            self._stop_at_nan(f'{self.guard.skipped} skipped, nan_limit is {self.guard.limit}')
+            self._stop_at_nan()
 
     def _iterate(self, current_iter: int) -> None:
         self.guard.begin()
@@ -121,9 +121,10 @@ class CCLGANModel(CCLGANStates):
             if self.guard.found is not None or not good:
                 self.undo.restore(self.guard.found)
             if good and self.ema_decay > 0:
-                self.model_ema(decay=self.ema_decay)
+                self.model_ema(self.ema_decay, self.guard.found)
         self._last_losses = losses
-        self._last_images = made[-1].images
+        # Without their graph, which is still whole after an iteration that was skipped.
+        self._last_images = {symbol: image.detach() for symbol, image in made[-1].images.items()}
 
     def _parts(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The batch in ``grad_accum`` equal parts, rainy and clean images."""
@@ -181,10 +182,14 @@ class CCLGANModel(CCLGANStates):
         height, width = self.lq.shape[-2:]
         return self.step.draw_locations(height, width, generator).to(self.device)
 
-    def _stop_at_nan(self, reason: str) -> None:
+    def _stop_at_nan(self) -> None:
         """Save the weights, which no bad step has touched, and end the run."""
         error = self.guard.last
         assert error is not None
+        if self.guard.skipped > self.guard.limit:
+            reason = f'{self.guard.skipped} skipped, nan_limit is {self.guard.limit}'
+        else:
+            reason = 'the last iteration was skipped'
         if finite_weights(self.nets.values()):
             self.save(epoch_of(self.current_iter), self.current_iter)
             # Only the first process writes; the others must not leave it alone with that.
@@ -227,12 +232,15 @@ class CCLGANModel(CCLGANStates):
         """Write every network and, unless this is the final model, the training state.
 
         Raises:
-            NonFiniteLoss: this is the final model, and the last iteration was skipped.
+            NonFiniteLoss: this is the final model, and the last iteration was skipped, or more than
+                ``nan_limit``, which on a GPU may come to light only now.
             TrainingError: a file cannot be written.
         """
         self.guard.flush()
-        if current_iter == -1 and self.guard.last and self.guard.last.iteration == self.current_iter:
-            self._stop_at_nan('the last iteration was skipped')
+        last = self.guard.last
+        skipped = last is not None and last.iteration == self.current_iter
+        if current_iter == -1 and (skipped or self.guard.exhausted):
+            self._stop_at_nan()
         super().save(epoch, current_iter)
         if current_iter == -1:
             self.record.finish()

@@ -133,11 +133,21 @@ class CCLGANParts(SRModel):
             kwargs.setdefault('fused', True)
         return super().get_optimizer(optim_type, params, lr, **kwargs)
 
-    def model_ema(self, decay: float = 0.999) -> None:
-        """Move the averaged generator towards the current one; buffers are taken over as they are."""
+    def model_ema(self, decay: float = 0.999, skipped: Tensor | None = None) -> None:
+        """Move the averaged generator towards the current one; buffers are taken over as they are.
+
+        Args:
+            decay: the share of the average that stays.
+            skipped: a bool scalar on a GPU: whether all of it stays, since the iteration is skipped.
+        """
         average: list[Tensor] = list(self.net_g_ema.parameters())
         current: list[Tensor] = list(self.net_g.parameters())
         with torch.no_grad():
-            torch._foreach_lerp_(average, current, 1 - decay)
+            if skipped is None:
+                torch._foreach_lerp_(average, current, 1 - decay)
+            else:
+                way = torch._foreach_sub(current, average)
+                torch._foreach_mul_(way, torch.where(skipped, 0.0, 1 - decay))
+                torch._foreach_add_(average, way)
             for mean, buffer in zip(self.net_g_ema.buffers(), self.net_g.buffers(), strict=True):
                 mean.copy_(buffer)

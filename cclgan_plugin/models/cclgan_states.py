@@ -6,6 +6,7 @@ from typing import Any
 
 from cclgan_plugin.models.cclgan_parts import SIDE_NETWORKS, CCLGANParts
 from cclgan_plugin.models.image_pool import ImagePool
+from cclgan_plugin.models.run_record import RunRecord
 from cclgan_plugin.training.distributed import gather_objects
 from cclgan_plugin.training.finite_guard import FiniteGuard
 from cclgan_plugin.training.plain_values import plain_values
@@ -20,11 +21,13 @@ class CCLGANStates(CCLGANParts):
         pools: the image pool of each translation.
         guard: counts the iterations that were skipped.
         current_iter: the last iteration.
+        record: the curves and pictures of the run.
     """
 
     pools: dict[str, ImagePool]
     guard: FiniteGuard
     current_iter: int
+    record: RunRecord
 
     def save(self, epoch: int, current_iter: int) -> None:
         """Write every network and, unless this is the final model (-1), the training state.
@@ -93,3 +96,4 @@ class CCLGANStates(CCLGANParts):
         self.guard.skipped = resume_state.get('skipped', 0)
         self.precision.load_state_dict(resume_state.get('scalers', {}))
         self.current_iter = int(resume_state['iter'])
+        self.record.resume(self.current_iter)

@@ -33,10 +33,10 @@ class ImagePool:
         Returns:
             ``(N, 3, H, W)``.
         """
-        # An image that is no number must not come back in a later iteration.
-        images = images.detach() if self.size == 0 else torch.nan_to_num(images.detach())
         if self.size == 0:
-            return images
+            return images.detach()
+        # An image that is no number must not come back in a later iteration.
+        images = torch.nan_to_num(images.detach())
         choose = random.Random(derive_seed(self.seed, 'pool', iteration))
         chosen = []
         for image in images.unbind(0):
@@ -53,7 +53,8 @@ class ImagePool:
 
     def state_dict(self) -> dict[str, list[Tensor]]:
         """The pool's images, for a training state."""
-        return {'images': self.images}
+        # Other processes, which send and save it, must not need this one's card for that.
+        return {'images': [image.cpu() for image in self.images]}
 
     def load_state_dict(self, state: dict[str, list[Tensor]], device: torch.device) -> None:
         """Put the images of a training state back."""

@@ -42,9 +42,12 @@ class RunRecord:
         self._dataset: str | None = None
         self._measured: set[tuple[int, str | None]] = set()
         if self.enabled:
-            resume = opt['path'].get('resume_state')
-            resumed_at = int(Path(resume).stem) if resume and Path(resume).stem.isdigit() else 0
-            self.curves = Curves(opt['path']['experiments_root'], resumed_at)
+            self.curves = Curves(opt['path']['experiments_root'], bool(opt['path'].get('resume_state')))
+
+    def resume(self, iteration: int) -> None:
+        """The run goes on from an iteration: what an interrupted run noted later is dropped."""
+        if self.enabled:
+            self.curves.cut(iteration)
 
     def losses(self, iteration: int, values: Mapping[str, float]) -> None:
         """Note the losses of an iteration."""

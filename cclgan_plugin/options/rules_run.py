@@ -21,6 +21,9 @@ def optimizers_are_fused(options: dict[str, Any], is_train: bool) -> Iterator[Pr
         if block and signature and 'fused' not in signature.known:
             fused = [n for n in registered.names_of('optimizer') if 'fused' in _known('optimizer', n)]
             yield Problem(('train', key, 'type'), f'CCLGANModel uses fused optimizers: {", ".join(fused)}')
+        if block and block.get('fused') is False:
+            # Skipping an iteration on a GPU is left to them, and on the CPU they are the faster ones too.
+            yield Problem(('train', key, 'fused'), 'CCLGANModel uses fused optimizers; leave it out')
 
 
 def _known(kind: Any, name: str) -> tuple[str, ...]:
@@ -110,11 +113,10 @@ def weights_have_a_network(options: dict[str, Any], is_train: bool) -> Iterator[
 def generators_are_trained(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
     """Some iteration trains the generators."""
     train = options['train']
-    if (
-        is_train
-        and train is not None
-        and max(train['net_d_init_iters'] + 1, train['net_d_iters']) > train['total_iter']
-    ):
+    if not is_train or train is None:
+        return
+    first = (train['net_d_init_iters'] // train['net_d_iters'] + 1) * train['net_d_iters']
+    if first > train['total_iter']:
         key = 'net_d_init_iters' if train['net_d_init_iters'] >= train['total_iter'] else 'net_d_iters'
         yield Problem(
             ('train', key),

@@ -19,18 +19,27 @@ class Curves:
 
     Args:
         folder: the experiment's folder; it must exist.
-        resumed_at: iteration from which the run continues; later rows of an interrupted run are dropped.
+        go_on: keep the rows that are there; see :meth:`cut`.
     """
 
-    def __init__(self, folder: str | Path, resumed_at: int = 0) -> None:
+    def __init__(self, folder: str | Path, go_on: bool = False) -> None:
         self.folder = Path(folder)
         self.path = self.folder / 'curves.csv'
+        if not go_on:
+            self._write([])
+
+    def cut(self, iteration: int) -> None:
+        """Drop what an interrupted run noted after the iteration from which it is resumed."""
         # The validation of that iteration is done again.
-        kept = [
-            row
-            for row in self._rows()
-            if row[0] < resumed_at or (row[0] == resumed_at > 0 and ':' not in row[1])
-        ]
+        self._write(
+            [
+                row
+                for row in self._rows()
+                if row[0] < iteration or (row[0] == iteration > 0 and ':' not in row[1])
+            ]
+        )
+
+    def _write(self, kept: list[tuple[int, str, float]]) -> None:
         text = io.StringIO(newline='')
         csv.writer(text).writerows([COLUMNS, *kept])
         write_run_file(self.path, text.getvalue().encode())

@@ -39,8 +39,12 @@ def largest_gradient(parameters: Iterable[nn.Parameter]) -> Tensor:
 
     Unlike a Euclidean norm it overflows only where an entry has.
     """
-    norms = torch._foreach_norm([p.grad for p in parameters if p.grad is not None], float('inf'))
-    return torch.stack(list(norms)).max()
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if gradients and gradients[0].device.type == 'cpu':
+        # An eighth of the time there.
+        extremes = [extreme for gradient in gradients for extreme in gradient.aminmax()]
+        return torch.stack(extremes).abs().max()
+    return torch.stack(list(torch._foreach_norm(gradients, float('inf')))).max()
 
 
 class _Reading:
@@ -77,7 +81,7 @@ class FiniteGuard:
     Args:
         limit: iterations that may be skipped in the whole run.
         deferred: for a GPU, as above; the optimizers must be fused ones.
-        lag: steps that a GPU may run ahead of the check.
+        lag: checks that may be pending on a GPU; each iteration makes two.
 
     Attributes:
         skipped: how many were skipped so far.

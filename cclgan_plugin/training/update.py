@@ -52,28 +52,28 @@ class Update:
         self._parameters = [p for optimizer in optimizers for p in parameters_of(optimizer)]
         self._exchange = GradientExchange(self._parameters)
 
-    def step(self, parts: Iterable[dict[str, Tensor]], iteration: int) -> tuple[dict[str, Tensor], bool]:
-        """One step on the mean of the parts' losses, averaged over the processes.
+    def differentiate(self, parts: Iterable[dict[str, Tensor]]) -> Differentiated:
+        """The first half of a step, which changes nothing: losses and gradients, averaged over all.
 
         Args:
             parts: the losses of each part by their names, made one after the other: the graph of a part is
                 gone before the next one is asked for.
-            iteration: of the training, for messages.
-
-        Returns:
-            The losses, and whether they were finite (on a GPU always True, for now: see FiniteGuard).
         """
-        return self.apply(self.differentiate(parts), iteration)
-
-    def differentiate(self, parts: Iterable[dict[str, Tensor]]) -> Differentiated:
-        """The first half of :meth:`step`, which changes nothing: losses and gradients, both averaged."""
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         losses = self._backward(parts)
         return Differentiated(losses, [p.grad for p in self._parameters])
 
     def apply(self, found: Differentiated, iteration: int) -> tuple[dict[str, Tensor], bool]:
-        """The second half: check, clip and step."""
+        """The second half: check, clip and step.
+
+        Args:
+            found: by :meth:`differentiate`.
+            iteration: of the training, for messages.
+
+        Returns:
+            The losses, and whether they were finite (on a GPU always True, for now: see FiniteGuard).
+        """
         losses = found.losses
         for p, gradient in zip(self._parameters, found.gradients, strict=True):
             p.grad = gradient
@@ -87,7 +87,10 @@ class Update:
             if self.grad_clip > 0:
                 for optimizer in self.optimizers:
                     torch.nn.utils.clip_grad_norm_(parameters_of(optimizer), self.grad_clip)
+            fresh = [optimizer for optimizer in self.optimizers if not optimizer.state]
             self.precision.step(self.optimizers, self.name)
+            if self.guard.found is not None:
+                _forget(fresh, self.guard.found)
         return losses, good
 
     def _backward(self, parts: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -101,3 +104,12 @@ class Update:
                 self._exchange.begin(torch.stack(seen).sum(0))
             self.precision.backward(values.sum(), self.name)
         return dict(zip(names, self._exchange.finish(), strict=True))
+
+
+def _forget(optimizers: Iterable[torch.optim.Optimizer], skipped: Tensor) -> None:
+    """Zero what a first step that was skipped has created: SGD leaves it as it finds the memory."""
+    for optimizer in optimizers:
+        for state in optimizer.state.values():
+            for value in state.values():
+                if isinstance(value, Tensor):
+                    value.masked_fill_(skipped.to(value.device), 0)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from cclgan_plugin.archs import frozen_conv
 from cclgan_plugin.archs.frozen_conv import FrozenAwareConv2d, frozen_conv2d
 from cclgan_plugin.archs.norm import instance_norm
 from cclgan_plugin.archs.reflection_pad import ReflectionPad2d, reflection_pad
@@ -72,6 +73,14 @@ GEOMETRIES = [
     {'groups': 2, 'bias': False},
     {'padding': (0, 2), 'dilation': 2},
 ]
+
+
+def test_a_result_too_large_for_the_kernels_is_left_to_pytorch(monkeypatch):
+    """Few channels go in and many come out; without a card the kernels would fail here."""
+    monkeypatch.setattr(frozen_conv, 'fits', lambda x: True)
+    monkeypatch.setattr(frozen_conv, 'MOST_NUMBERS', 100)
+    conv, x = FrozenAwareConv2d(1, 5, 1, slope=0), torch.randn(1, 1, 5, 5)
+    torch.testing.assert_close(conv(x), F.relu(F.conv2d(x, conv.weight, conv.bias)))
 
 
 @pytest.mark.parametrize('geometry', GEOMETRIES, ids=str)

@@ -44,6 +44,8 @@ def with_nan(method, term, iterations, *arguments, deferred=False):
     def optimize_parameters(self, current_iter):
         now[0] = current_iter
         optimize(self, current_iter)
+        # A skipped iteration's graph would be in memory beside that of the next one.
+        assert not any(image.requires_grad for image in self._last_images.values())
 
     setattr(CCLGANStep, method, losses)
     CCLGANModel.optimize_parameters = optimize_parameters
@@ -80,7 +82,7 @@ def test_an_iteration_with_nan_changes_nothing_and_the_run_goes_on(tmp_path, met
     ('method', 'term'), [('discriminator_losses', 'l_d'), ('generator_losses', 'l_idt_rain')]
 )
 def test_a_host_that_does_not_wait_for_its_device_skips_all_the_same(tmp_path, method, term):
-    few = {'logger__save_checkpoint_freq': 1, 'train__total_iter': 5, 'train__ema_decay': 0}
+    few = {'logger__save_checkpoint_freq': 1, 'train__total_iter': 5}
     prepare(tmp_path, **few, val=None, logger__keep_best=None)
 
     def deferred(*words):
@@ -95,6 +97,19 @@ def test_a_host_that_does_not_wait_for_its_device_skips_all_the_same(tmp_path, m
     assert same([o['state'] for o in two['optimizers']], [o['state'] for o in three['optimizers']])
     one, four = weights(tmp_path, 1), weights(tmp_path, 4)
     assert not any(same(one[name], four[name]) for name in NETWORKS)
+
+
+def test_a_host_that_does_not_wait_hears_of_the_last_iterations_before_it_ends(tmp_path):
+    few = {'train__nan_limit': 1, 'logger__print_freq': 100, 'logger__save_checkpoint_freq': 100}
+    prepare(tmp_path, **few, val=None, logger__keep_best=None)
+
+    def deferred(*words):
+        return with_nan('generator_losses', 'l_idt', (5, 6), *words, deferred=True)
+
+    (code,) = finish([start(deferred, 'train', '-opt', 'tiny.yml', cwd=tmp_path, log='nan.log')])
+    log = (tmp_path / 'nan.log').read_text()
+    assert code == 3, log[-3000:]
+    assert '(2 skipped, nan_limit is 1)' in log
 
 
 def test_more_nan_than_allowed_ends_the_run_with_the_good_weights(tmp_path):

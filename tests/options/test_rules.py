@@ -165,6 +165,10 @@ TRAINING = {
             ('train:optim_g:type=RAdam',),
             'train.optim_g.type: CCLGANModel uses fused optimizers: Adam, AdamW, SGD',
         ),
+        (
+            ('train:optim_g={_: 1, type: AdamW, lr: 1.0e-3, fused: false}',),
+            'train.optim_g.fused: CCLGANModel uses fused optimizers; leave it out',
+        ),
     ],
     'layer_weights_fit': [
         (
@@ -211,6 +215,10 @@ TRAINING = {
             'train.net_d_init_iters: with 4 the generators take no step in 4 iterations',
         ),
         (('train:net_d_iters=5',), 'train.net_d_iters: with 5 the generators take no step in 4 iterations'),
+        (
+            ('train:net_d_iters=3', 'train:net_d_init_iters=3'),
+            'train.net_d_iters: with 3 the generators take no step in 4 iterations',
+        ),
     ],
     'best_is_measured': [
         (('logger:keep_best=lpips',), 'logger.keep_best: there is no metric "lpips" in val.metrics.'),

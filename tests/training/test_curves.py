@@ -23,21 +23,33 @@ def test_a_resumed_run_drops_what_came_after_its_state(tmp_path):
     first = Curves(tmp_path)
     for iteration in (1, 2, 3):
         first.add(iteration, {'l_idt': float(iteration)})
-    Curves(tmp_path, resumed_at=2).add(3, {'l_idt': 30.0})
+    resumed = Curves(tmp_path, go_on=True)
+    resumed.cut(2)
+    resumed.add(3, {'l_idt': 30.0})
     assert rows(tmp_path) == [(1, 'l_idt', 1.0), (2, 'l_idt', 2.0), (3, 'l_idt', 30.0)]
+
+
+def test_a_new_run_begins_a_new_table(tmp_path):
+    Curves(tmp_path).add(1, {'l_idt': 1.0})
+    Curves(tmp_path)
+    assert rows(tmp_path) == []
 
 
 def test_a_line_cut_short_by_a_kill_is_passed_over(tmp_path):
     Curves(tmp_path).add(1, {'l_idt': 1.0})
     with (tmp_path / 'curves.csv').open('a') as file:
         file.write('2,l_idt,\r\n3,l_i')
-    assert len(Curves(tmp_path, resumed_at=5).draw().read_bytes()) > 0
+    resumed = Curves(tmp_path, go_on=True)
+    resumed.cut(5)
+    assert len(resumed.draw().read_bytes()) > 0
     assert rows(tmp_path) == [(1, 'l_idt', 1.0)]
 
 
 def test_the_validation_that_is_done_again_is_not_there_twice(tmp_path):
     Curves(tmp_path).add(2, {'l_idt': 1.0, 'val: psnr': 20.0})
-    Curves(tmp_path, resumed_at=2).add(2, {'val: psnr': 20.0})
+    resumed = Curves(tmp_path, go_on=True)
+    resumed.cut(2)
+    resumed.add(2, {'val: psnr': 20.0})
     assert rows(tmp_path) == [(2, 'l_idt', 1.0), (2, 'val: psnr', 20.0)]
 
 
