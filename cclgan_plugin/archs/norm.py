@@ -113,9 +113,18 @@ class _NormRectifier(torch.autograd.Function):
 
             return normalise_backward(grad, x, mean, rstd, ctx.slope), None, None
         if ctx.slope != 1:
-            positive = x > mean.view(x.shape[0], x.shape[1], 1, 1)
-            grad = grad * positive if ctx.slope == 0 else torch.where(positive, grad, grad * ctx.slope)
+            grad = _rectifier_gradient(grad, x, mean.view(x.shape[0], x.shape[1], 1, 1), ctx.slope)
         return _input_gradient(grad, x, mean, rstd, ctx.eps), None, None
+
+
+def _rectifier_gradient(grad: Tensor, x: Tensor, mean: Tensor, slope: float) -> Tensor:
+    if x.dtype != mean.dtype:
+        # In half precision a small distance from the mean may round to zero.
+        return torch.where(x > mean, grad, grad * slope)
+    # The rectifiers' own kernels take half the time of a comparison and a choice, or a quarter.
+    if slope == 0:
+        return torch.ops.aten.threshold_backward(grad, x - mean, 0)
+    return torch.ops.aten.leaky_relu_backward(grad, x - mean, slope, False)
 
 
 def _by_definition(x: Tensor, eps: float) -> Tensor:
