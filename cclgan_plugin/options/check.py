@@ -7,11 +7,13 @@ from typing import Any
 from cclgan_plugin.errors import did_you_mean
 from cclgan_plugin.options import registered
 from cclgan_plugin.options.inherit import LoadedOptions
+from cclgan_plugin.options.known_models import whose
 from cclgan_plugin.options.problems import Problem, raise_problems, shown
 from cclgan_plugin.options.rules import RULES
 from cclgan_plugin.options.rules_contrastive import CONTRASTIVE_RULES, with_heads
 from cclgan_plugin.options.rules_networks import NETWORK_RULES
 from cclgan_plugin.options.rules_run import RUN_RULES
+from cclgan_plugin.options.rules_unread import our_keys_are_read
 from cclgan_plugin.options.schema import CCLGANOptions, ContrastiveOptions, OtherOptions, PairedOptions
 from cclgan_plugin.options.schema.groups import LoggerOptions
 from cclgan_plugin.options.spelling import near_misspelling
@@ -50,7 +52,7 @@ def check_options(loaded: LoadedOptions, is_train: bool = True) -> dict[str, Any
     assert isinstance(model_type, str)
     ours = model_type == OURS
     contrastive = model_type == CONTRASTIVE
-    walk = Walk(_whose(loaded.values), strict=ours)
+    walk = Walk(whose(loaded.values), strict=ours)
     other = _BUILT_ON_OTHERS.get(model_type, OtherOptions)
     options = walk.map(CCLGANOptions if ours else other, loaded.values, (), fill=ours)
     if not ours:
@@ -58,16 +60,13 @@ def check_options(loaded: LoadedOptions, is_train: bool = True) -> dict[str, Any
     raise_problems(walk.problems, loaded)
 
     further = (*NETWORK_RULES, *RUN_RULES) if ours else CONTRASTIVE_RULES if contrastive else ()
-    raise_problems([problem for rule in (*RULES, *further) for problem in rule(options, is_train)], loaded)
+    raise_problems(
+        [problem for rule in (*RULES, our_keys_are_read, *further) for problem in rule(options, is_train)],
+        loaded,
+    )
     if contrastive:
         options = with_heads(options, is_train)
     return _leave_out_unused(options) if ours else _complete(options, is_train)
-
-
-def _whose(values: dict[str, Any]) -> str:
-    """The model whose code reads the options."""
-    base = values.get('base_model_type')
-    return base if values['model_type'] == CONTRASTIVE and isinstance(base, str) else values['model_type']
 
 
 def _wrong_model(model_type: Any) -> Problem:

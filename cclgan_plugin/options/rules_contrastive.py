@@ -51,6 +51,21 @@ def losses_are_given(options: dict[str, Any], is_train: bool) -> Iterator[Proble
         )
 
 
+def heads_belong_to_lcl(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """Heads, and what trains them, are there for LCL; of weight 0 it may keep them, for an ablation."""
+    train = options.get('train')
+    if not is_train or train is None:
+        return
+    lcl = (train.get('contrastive_opt') or {}).get('lcl')
+    if options.get('network_h') and not lcl:
+        yield Problem(('network_h',), 'no loss reads this key; train.contrastive_opt.lcl can. Leave it out')
+    if train.get('optim_h') and not (lcl and (options.get('network_h') or _own_encoder(lcl))):
+        what = (
+            'a frozen encoder has no heads without network_h' if lcl else 'train.contrastive_opt.lcl has them'
+        )
+        yield Problem(('train', 'optim_h'), f'there are no heads to train; {what}. Leave it out')
+
+
 def inter_has_a_discriminator(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
     """Inter-CCL compares features of ``network_d``."""
     if 'inter_ccl' in _active(options, is_train) and not options.get('network_d'):
@@ -132,6 +147,7 @@ def lists_name_once(options: dict[str, Any], is_train: bool) -> Iterator[Problem
 CONTRASTIVE_RULES: tuple[Rule, ...] = (
     base_restores_images,
     losses_are_given,
+    heads_belong_to_lcl,
     inter_has_a_discriminator,
     own_encoder_keeps_the_size,
     encoders_see_colours,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,24 @@ def failing(check: Any, path: Path, *forced: str) -> str:
     return str(raised.value)
 
 
-def test_a_plain_model_passes_and_keeps_its_keys(sr: Path, check: Any) -> None:
+@pytest.fixture
+def theirs() -> Iterator[str]:
+    """The override that makes a model of another package run the file."""
+    from basicsr.models.sr_model import SRModel
+    from basicsr.utils.registry import MODEL_REGISTRY
+
+    registered = dict(MODEL_REGISTRY._obj_map)
+    MODEL_REGISTRY.register(type('TheirModel', (SRModel,), {'__module__': 'their_package.models'}))
+    yield 'model_type=TheirModel'
+    MODEL_REGISTRY._obj_map = registered
+
+
+def test_a_plain_model_passes_and_keeps_its_keys(sr: Path, check: Any, theirs: str) -> None:
     """Keys of a third party's model and dataset stay; what BasicSR needs without a default is filled in."""
     options = check(
         sr,
+        theirs,
+        'deterministic=true',
         'queue_size=180',
         'resize_prob2=[0.3, 0.4, 0.3]',
         'network_h={type: MSRResNet, num_feat: 4}',
@@ -193,3 +208,79 @@ def test_paired_model_refuses_what_it_would_leave_unread(
     assert check(sr, 'model_type=PairedModel', 'train:amp=off')['train']['amp'] == 'off'
     assert check(sr, 'model_type=PairedModel', 'train:amp=bf16')['train']['amp'] == 'bf16'
     assert message in failing(check, sr, 'model_type=PairedModel', forced)
+
+
+OURS_ALONE = {
+    'deterministic=true': 'deterministic: {} does not read this key; CCLGANModel can. Leave it out',
+    'network_g_rain={type: SRVGGNetCompact}': 'network_g_rain: {} does not read this key; CCLGANModel can',
+    'path:pretrain_network_h_rain=x.pth': 'path.pretrain_network_h_rain: {} does not read this key',
+    'logger:keep_best=psnr': 'logger.keep_best: {} does not read this key; CCLGANModel can',
+    'logger:keep_last=2': 'logger.keep_last: {} does not read this key',
+}
+OF_THE_STEP = {
+    'train:amp=bf16': 'train.amp: {} does not read this key; CCLGANModel and PairedModel can',
+    'train:contrastive_opt={}': 'train.contrastive_opt: {} does not read this key; ContrastiveModel can',
+    'network_h={type: LCLHead}': 'network_h: {} does not read this key; CCLGANModel and ContrastiveModel can',
+} | {
+    f'train:{key}': f'train.{key.split("=")[0]}: {{}} does not read this key; CCLGANModel can'
+    for key in ('compile=true', 'grad_accum=2', 'grad_clip=1', 'nan_limit=3', 'pool_size=50')
+}
+DISCRIMINATOR = {
+    'network_d={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 8}': 'network_d: {} does not read this',
+    'path:pretrain_network_d=x.pth': 'path.pretrain_network_d: {} does not read this key; CCLGANModel and ',
+}
+
+
+@pytest.mark.parametrize('forced', [*OURS_ALONE, *OF_THE_STEP])
+def test_keys_of_our_models_are_refused_where_nobody_reads_them(sr: Path, check: Any, forced: str) -> None:
+    """A training that is not reproducible, or in float32, would pass for what was asked for."""
+    expected = (OURS_ALONE | OF_THE_STEP)[forced].format('SRModel')
+    assert expected in failing(check, sr, forced)
+
+
+@pytest.mark.parametrize('forced', [*OURS_ALONE, *DISCRIMINATOR])
+def test_paired_model_refuses_the_keys_of_others(sr: Path, check: Any, forced: str) -> None:
+    """It has one network, and keeps every training state."""
+    expected = (OURS_ALONE | DISCRIMINATOR)[forced].format('PairedModel')
+    assert expected in failing(check, sr, 'model_type=PairedModel', forced)
+
+
+def test_a_key_that_is_off_may_stay(sr: Path, check: Any) -> None:
+    """A file inherits it, and cannot take it away otherwise."""
+    check(sr, 'deterministic=false', 'train:amp=off', 'network_h=null', 'path:pretrain_network_h=null')
+
+
+CONTRASTIVE = (
+    'model_type=ContrastiveModel',
+    'base_model_type=SRModel',
+    'train:contrastive_opt={intra_ccl: {type: IntraCCLLoss, encoder: {type: VGG19Encoder}}}',
+)
+FROZEN_LCL = 'train:contrastive_opt:lcl={type: LCLLoss, encoder: {type: VGG19Encoder}}'
+
+
+@pytest.mark.parametrize(
+    ('forced', 'message'),
+    [
+        (('deterministic=true',), 'deterministic: ContrastiveModel does not read this key'),
+        (('network_h={type: LCLHead}',), 'network_h: no loss reads this key; train.contrastive_opt.lcl can'),
+        (
+            ('train:optim_h={type: Adam}',),
+            'train.optim_h: there are no heads to train; train.contrastive_opt',
+        ),
+        (
+            ('train:optim_h={type: Adam}', FROZEN_LCL),
+            'train.optim_h: there are no heads to train; a frozen encoder has no heads without network_h',
+        ),
+    ],
+)
+def test_contrastive_model_refuses_heads_without_lcl(
+    sr: Path, check: Any, forced: tuple[str, ...], message: str
+) -> None:
+    """And what its base model does not read."""
+    check(sr, *CONTRASTIVE, FROZEN_LCL, 'network_h={type: LCLHead}', 'train:optim_h={type: Adam}')
+    assert message in failing(check, sr, *CONTRASTIVE, *forced)
+
+
+def test_the_base_of_another_package_may_read_any_key(sr: Path, check: Any, theirs: str) -> None:
+    """Only BasicSR's models are known well enough to tell."""
+    check(sr, *CONTRASTIVE, f'base_{theirs}', 'deterministic=true', 'train:grad_accum=2')

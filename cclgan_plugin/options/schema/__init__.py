@@ -39,12 +39,20 @@ BLOCKS: dict[tuple[Kind, str], type[Options]] = {
     ('metric', 'calculate_niqe'): metrics.NIQEOptions,
 }
 
+#: The schemas of our models' files.
+OUR_MODELS: dict[str, type[Options]] = {
+    'CCLGANModel': CCLGANOptions,
+    'ContrastiveModel': ContrastiveOptions,
+    'PairedModel': PairedOptions,
+}
+
 #: Maps whose keys are all known, though the model around them may read any.
 CLOSED: tuple[type[Options], ...] = (*CONTRASTIVE_MAPS, PairedTrainOptions)
 
 __all__ = [
     'BLOCKS',
     'CLOSED',
+    'OUR_MODELS',
     'BlockOf',
     'CCLGANOptions',
     'ContrastiveOptions',
