@@ -64,6 +64,7 @@ def check_options(loaded: LoadedOptions, is_train: bool = True) -> dict[str, Any
         [problem for rule in (*RULES, our_keys_are_read, *further) for problem in rule(options, is_train)],
         loaded,
     )
+    _complete_datasets(options['datasets'])
     if contrastive:
         options = with_heads(options, is_train)
     return _leave_out_unused(options) if ours else _complete(options, is_train)
@@ -113,6 +114,16 @@ def _leave_out_unused(options: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value for key, value in options.items() if value is not None or not key.startswith('network_')
     }
+
+
+def _complete_datasets(datasets: dict[str, dict[str, Any]]) -> None:
+    """The keys that BasicSR's datasets read without a default of their own."""
+    for dataset in datasets.values():
+        if registered.is_basicsr_s('dataset', dataset['type']):
+            dataset['io_backend'] = {'type': 'disk'} | (dataset.get('io_backend') or {})
+            if dataset.get('meta_info_file', '') is None:
+                # Some look at whether there is such a key, and open what it holds.
+                del dataset['meta_info_file']
 
 
 def _complete(options: dict[str, Any], is_train: bool) -> dict[str, Any]:

@@ -38,8 +38,7 @@ def whose(options: dict[str, Any]) -> str:
 
 def is_stock(model_type: str) -> bool:
     """Whether the model is BasicSR's own, and not another one under its name."""
-    module = getattr(registered.find('model', model_type), '__module__', '')
-    return model_type in STOCK_MODELS and module.startswith('basicsr.')
+    return model_type in STOCK_MODELS and registered.is_basicsr_s('model', model_type)
 
 
 def trained_like(options: dict[str, Any]) -> str | None:

@@ -46,6 +46,11 @@ def find(kind: Kind, name: str) -> Callable[..., Any] | None:
     return registered.get(name, registered.get(f'{name}_basicsr'))
 
 
+def is_basicsr_s(kind: Kind, name: str) -> bool:
+    """Whether BasicSR itself defines what that name stands for."""
+    return getattr(find(kind, name), '__module__', '').startswith('basicsr.')
+
+
 def signature_of(kind: Kind, name: str) -> Signature | None:
     """The keys of that name; None if it takes one options map (datasets, models) or cannot tell."""
     target = find(kind, name)

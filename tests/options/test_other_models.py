@@ -284,3 +284,15 @@ def test_contrastive_model_refuses_heads_without_lcl(
 def test_the_base_of_another_package_may_read_any_key(sr: Path, check: Any, theirs: str) -> None:
     """Only BasicSR's models are known well enough to tell."""
     check(sr, *CONTRASTIVE, f'base_{theirs}', 'deterministic=true', 'train:grad_accum=2')
+
+
+def test_basicsr_s_datasets_get_the_keys_they_cannot_do_without(sr: Path, check: Any, theirs: str) -> None:
+    """``io_backend`` is disk unless said otherwise, as the table says; a list that is off is not opened."""
+    single = 'datasets:val={type: SingleImageDataset, name: x, dataroot_lq: a, meta_info_file: ~}'
+    for model in ('model_type=SRModel', theirs):
+        options = check(sr, model, single, 'datasets:train:io_backend={}')['datasets']
+        assert options['train']['io_backend'] == options['val']['io_backend'] == {'type': 'disk'}
+        assert 'meta_info_file' not in options['val']
+    text = sr.read_text()
+    sr.write_text(text.replace('    io_backend: {type: disk}\n', ''))
+    assert check(sr)['datasets']['train']['io_backend'] == {'type': 'disk'}
