@@ -11,9 +11,9 @@ from cclgan_plugin.options.known_models import whose
 from cclgan_plugin.options.problems import Problem, raise_problems, shown
 from cclgan_plugin.options.rules import RULES
 from cclgan_plugin.options.rules_contrastive import CONTRASTIVE_RULES, with_heads
+from cclgan_plugin.options.rules_models import MODEL_RULES
 from cclgan_plugin.options.rules_networks import NETWORK_RULES
 from cclgan_plugin.options.rules_run import RUN_RULES
-from cclgan_plugin.options.rules_unread import our_keys_are_read
 from cclgan_plugin.options.schema import CCLGANOptions, ContrastiveOptions, OtherOptions, PairedOptions
 from cclgan_plugin.options.schema.groups import LoggerOptions
 from cclgan_plugin.options.spelling import near_misspelling
@@ -61,7 +61,7 @@ def check_options(loaded: LoadedOptions, is_train: bool = True) -> dict[str, Any
 
     further = (*NETWORK_RULES, *RUN_RULES) if ours else CONTRASTIVE_RULES if contrastive else ()
     raise_problems(
-        [problem for rule in (*RULES, our_keys_are_read, *further) for problem in rule(options, is_train)],
+        [problem for rule in (*RULES, *MODEL_RULES, *further) for problem in rule(options, is_train)],
         loaded,
     )
     _complete_datasets(options['datasets'])

@@ -135,13 +135,6 @@ def best_is_measured(options: dict[str, Any], is_train: bool) -> Iterator[Proble
         )
 
 
-def test_shows_something(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
-    """A test saves images or measures something."""
-    val = options['val'] or {}
-    if not is_train and not val.get('save_img') and not val.get('metrics'):
-        yield Problem(('val',), 'this test would show nothing; write val.save_img: true, or val.metrics')
-
-
 RUN_RULES: tuple[Rule, ...] = (
     optimizers_are_fused,
     graphs_can_be_recorded,
@@ -151,5 +144,4 @@ RUN_RULES: tuple[Rule, ...] = (
     weights_have_a_network,
     generators_are_trained,
     best_is_measured,
-    test_shows_something,
 )

@@ -296,3 +296,55 @@ def test_basicsr_s_datasets_get_the_keys_they_cannot_do_without(sr: Path, check:
     text = sr.read_text()
     sr.write_text(text.replace('    io_backend: {type: disk}\n', ''))
     assert check(sr)['datasets']['train']['io_backend'] == {'type': 'disk'}
+
+
+GAN = (
+    'model_type=SRGANModel',
+    'network_d={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 8}',
+    'train:optim_d={type: Adam, lr: 1}',
+    'train:gan_opt={type: GANLoss, gan_type: vanilla}',
+)
+
+
+@pytest.mark.parametrize(
+    ('forced', 'message'),
+    [
+        (('network_g=null',), 'network_g: this key is missing; SRModel needs it'),
+        (('train:optim_g=null',), 'train.optim_g: this key is missing; SRModel trains with it'),
+        (('train:scheduler=null',), 'train.scheduler: this key is missing; SRModel trains with it'),
+        (('train:pixel_opt=null',), 'train.pixel_opt: SRModel needs this loss, or perceptual_opt'),
+        (('model_type=PairedModel', 'network_g=null'), 'network_g: this key is missing; PairedModel needs'),
+        (('model_type=PairedModel', 'train:pixel_opt=null'), 'train.pixel_opt: PairedModel needs this loss'),
+        ((*GAN, 'network_d=null'), 'network_d: this key is missing; SRGANModel needs it'),
+        ((*GAN, 'train:optim_d=null'), 'train.optim_d: this key is missing; SRGANModel trains with it'),
+        ((*GAN, 'train:gan_opt=null'), 'train.gan_opt: this key is missing; SRGANModel trains with it'),
+    ],
+)
+def test_what_a_model_cannot_do_without(
+    sr: Path, check: Any, forced: tuple[str, ...], message: str, theirs: str
+) -> None:
+    """Otherwise the experiment that was there is archived first, and a traceback follows."""
+    check(sr, *GAN, 'train:pixel_opt=null')
+    assert message in failing(check, sr, *forced)
+    # Another package's model may build all of it in its own way.
+    if 'PairedModel' not in forced[0]:
+        check(sr, *forced, theirs)
+
+
+def test_pairs_need_a_scale(sr: Path, check: Any) -> None:
+    """At the top, or in the dataset."""
+    assert 'scale: this key is missing; datasets.train needs it' in failing(check, sr, 'scale=null')
+    check(sr, 'scale=null', 'datasets:train:scale=4')
+
+
+def test_a_test_of_another_model_shows_something_too(sr: Path, check: Any, theirs: str) -> None:
+    """Without ``val`` it would read all images and end with exit code 0; another package's may do more."""
+    test = (
+        'train=null',
+        'datasets:train=null',
+        'datasets:test_1={type: SingleImageDataset, name: x, dataroot_lq: a}',
+    )
+    with pytest.raises(OptionError, match='val: this test would show nothing'):
+        check(sr, *test, is_train=False)
+    for further in ('val:save_img=true', 'val:metrics:niqe={type: calculate_niqe, crop_border: 0}', theirs):
+        check(sr, *test, further, is_train=False)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cclgan_plugin.errors import OptionError
-from cclgan_plugin.options import rules, rules_networks, rules_run
+from cclgan_plugin.options import rules, rules_models, rules_networks, rules_run
 
 ONE_SIDED = ('network_g_rain=null', 'network_d_rain=null')
 #: rule -> (overrides of the tiny training, start of the expected text after file and line)
@@ -235,7 +235,18 @@ TEST = {
     'weights_have_a_network': [
         (('path:pretrain_network_g=null',), 'path.pretrain_network_g: this key is missing')
     ],
-    'test_shows_something': [(('val:save_img=false',), 'val: this test would show nothing')],
+    'test_shows_something': [
+        (('val:save_img=false',), 'val: this test would show nothing'),
+        (
+            (
+                'datasets:test_1=null',
+                'datasets:test_2={type: SingleImageDataset, name: rain, dataroot_lq: a}',
+                'val:save_img=false',
+                'val:metrics={psnr: {type: calculate_psnr, crop_border: 0}}',
+            ),
+            'val.metrics: this test would show nothing: its sets have no ground truth',
+        ),
+    ],
 }
 
 
@@ -275,8 +286,9 @@ def test_contradictions_of_a_test(tiny_test: Path, check: Any, forced: tuple[str
 
 def test_every_rule_is_tried_here() -> None:
     """No rule without a case that breaks it."""
-    elsewhere = {'path_names_are_current'}
-    names = {rule.__name__ for rule in (*rules.RULES, *rules_networks.NETWORK_RULES, *rules_run.RUN_RULES)}
+    elsewhere = {'path_names_are_current', 'our_keys_are_read', 'model_has_its_parts', 'pairs_have_a_scale'}
+    further = (*rules_models.MODEL_RULES, *rules_networks.NETWORK_RULES, *rules_run.RUN_RULES)
+    names = {rule.__name__ for rule in (*rules.RULES, *further)}
     assert names == TRAINING.keys() | TEST.keys() | elsewhere
 
 
