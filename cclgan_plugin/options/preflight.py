@@ -6,13 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from cclgan_plugin.options.preflight_data import check_datasets
-from cclgan_plugin.options.preflight_surroundings import check_encoders, check_output_folder, check_wandb
+from cclgan_plugin.options.preflight_surroundings import (
+    check_encoders,
+    check_output_folder,
+    check_prefetching,
+    check_wandb,
+)
 from cclgan_plugin.options.preflight_weights import check_weights
 
 #: In the order of what costs least.
 CHECKS: tuple[Callable[[dict[str, Any]], None], ...] = (
     check_output_folder,
     check_wandb,
+    check_prefetching,
     check_datasets,
     check_weights,
     check_encoders,
@@ -28,7 +34,7 @@ def preflight(opt: dict[str, Any]) -> None:
     Raises:
         DataError: images are missing, cannot be decoded, or do not match.
         WeightsError: a weights file is missing, unreadable, or made for another network.
-        OptionError: the output folder cannot be written, or a package is missing.
+        OptionError: the output folder cannot be written, or a package or a GPU is missing.
     """
     import torch
 

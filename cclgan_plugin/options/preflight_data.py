@@ -92,8 +92,22 @@ def _check_paired(dataset: dict[str, Any]) -> None:
         _same_names([set(found), set(lq)], dataset)
         sides = [FileSource(dataset['dataroot_lq'], lq), FileSource(dataset['dataroot_gt'], gt)]
     sizes = [_look_at(side) for side in sides]
-    if dataset.get('phase') != 'train':
+    if dataset.get('phase') == 'train':
+        _check_pairs_fill_a_batch(len(sides[0]), dataset)
+    else:
         _same_sizes(sides, sizes, dataset.get('scale', 1))
+
+
+def _check_pairs_fill_a_batch(pairs: int, dataset: dict[str, Any]) -> None:
+    """As the loader would find out, once the folders have been made."""
+    from basicsr.utils.dist_util import get_dist_info
+
+    share = math.ceil(pairs * dataset.get('dataset_enlarge_ratio', 1) / get_dist_info()[1])
+    if share < dataset['batch_size_per_gpu'] and dataset.get('small_set') != 'repeat':
+        raise OptionError(
+            f'a batch takes {dataset["batch_size_per_gpu"]} pairs; there are {pairs}, {share} for each '
+            'process and epoch. Lower batch_size_per_gpu, raise dataset_enlarge_ratio, or set small_set: repeat.'
+        )
 
 
 def _check_single(dataset: dict[str, Any]) -> None:

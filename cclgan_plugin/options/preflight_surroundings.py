@@ -26,6 +26,23 @@ def check_output_folder(opt: dict[str, Any]) -> None:
         raise OptionError(f'path.root: results would go to {folder}, but {existing} may not be written')
 
 
+def check_prefetching(opt: dict[str, Any]) -> None:
+    """There is a GPU for BasicSR's CUDA prefetcher.
+
+    Raises:
+        OptionError: there is none.
+    """
+    train = (opt['datasets'].get('train') or {}) if opt['is_train'] else {}
+    if train.get('prefetch_mode') == 'cuda':
+        import torch
+
+        if not torch.cuda.is_available():
+            raise OptionError(
+                'datasets.train.prefetch_mode: there is no CUDA GPU that "cuda" could copy batches to; write '
+                'cpu or ~'
+            )
+
+
 def check_wandb(opt: dict[str, Any]) -> None:
     """Weights & Biases is installed if it is asked for.
 

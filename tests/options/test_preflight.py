@@ -335,6 +335,23 @@ def test_fewer_images_than_one_batch(run: Options) -> None:
     preflight(run('datasets:train:batch_size_per_gpu=1000', 'datasets:train:dataset_enlarge_ratio=1000'))
 
 
+def test_fewer_pairs_than_one_batch(run: Options, sr: Path) -> None:
+    """BasicSR's models are told as early."""
+    pairs = ('datasets:train:dataroot_lq=val/rainy', 'datasets:train:dataroot_gt=val/clean')
+    message = refused(run(*pairs, 'datasets:train:batch_size_per_gpu=4', path=sr), OptionError)
+    assert 'datasets.train: a batch takes 4 pairs; there are 3, 3 for each process and epoch.' in message
+    for way_out in ('batch_size_per_gpu=3', 'dataset_enlarge_ratio=2', 'small_set=repeat'):
+        forced = ('datasets:train:batch_size_per_gpu=4', f'datasets:train:{way_out}')
+        preflight(run(*pairs, *forced, path=sr))
+
+
+def test_batches_are_copied_to_a_gpu_that_is_there(run: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``prefetch_mode: cuda`` fails on a machine without one when the first batch is on its way."""
+    opt = run('datasets:train:prefetch_mode=cuda', 'datasets:train:pin_memory=true')
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    assert 'datasets.train.prefetch_mode: there is no CUDA GPU' in refused(opt, OptionError)
+
+
 def test_the_batches_are_counted_as_the_sampler_deals_them(
     run: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
