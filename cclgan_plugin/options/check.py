@@ -7,7 +7,7 @@ from typing import Any
 from cclgan_plugin.errors import did_you_mean
 from cclgan_plugin.options import registered
 from cclgan_plugin.options.inherit import LoadedOptions
-from cclgan_plugin.options.known_models import whose
+from cclgan_plugin.options.known_models import trained_like, whose
 from cclgan_plugin.options.problems import Problem, raise_problems, shown
 from cclgan_plugin.options.rules import RULES
 from cclgan_plugin.options.rules_contrastive import CONTRASTIVE_RULES, with_heads
@@ -85,8 +85,12 @@ def _check_further_blocks(
     walk: Walk, values: dict[str, Any], options: dict[str, Any], schema: type[OtherOptions]
 ) -> None:
     """Networks, optimizers and losses that some BasicSR models have beside the usual ones."""
+    theirs = trained_like(values) is None
     for key, value in values.items():
-        if key.startswith('network_') and key not in schema.model_fields and isinstance(value, dict):
+        if not key.startswith('network_') or key in schema.model_fields or not isinstance(value, dict):
+            continue
+        # The code of another package may call anything "network_", such as options that several share.
+        if 'type' in value or not theirs:
             options[key] = walk.block('arch', value, (key,))
     train = values.get('train')
     for key, value in train.items() if isinstance(train, dict) else ():

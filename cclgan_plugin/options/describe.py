@@ -22,7 +22,7 @@ from cclgan_plugin.marked_page import between_marks
 from cclgan_plugin.options.editor_schema import editor_schema
 from cclgan_plugin.options.schema import BLOCKS, BlockOf, CCLGANOptions, Options
 from cclgan_plugin.options.schema.contrastive import CONTRASTIVE_MAPS
-from cclgan_plugin.options.schema.datasets import IOBackendOptions
+from cclgan_plugin.options.schema.datasets import BasicSRBackendOptions, IOBackendOptions
 from cclgan_plugin.options.schema.groups import (
     CCLGANLoggerOptions,
     DistOptions,
@@ -58,6 +58,8 @@ def options_table() -> str:
             parts.append(_section(f'`type: {name}`', model))
             if name == 'UnpairedImageDataset':
                 parts.append(_section('`io_backend`', IOBackendOptions))
+            if name == 'PairedImageDataset':
+                parts.append(_section("`io_backend` (BasicSR's datasets)", BasicSRBackendOptions))
     titles = ('', '.intra_ccl', '.inter_ccl', '.lcl')
     parts += [
         _section(f'`train.contrastive_opt{title}` (ContrastiveModel)', model)

@@ -105,8 +105,8 @@ def _check_pairs_fill_a_batch(pairs: int, dataset: dict[str, Any]) -> None:
     share = math.ceil(pairs * dataset.get('dataset_enlarge_ratio', 1) / get_dist_info()[1])
     if share < dataset['batch_size_per_gpu'] and dataset.get('small_set') != 'repeat':
         raise OptionError(
-            f'a batch takes {dataset["batch_size_per_gpu"]} pairs; there are {pairs}, {share} for each '
-            'process and epoch. Lower batch_size_per_gpu, raise dataset_enlarge_ratio, or set small_set: repeat.'
+            f'a batch has {dataset["batch_size_per_gpu"]} pairs; there are {pairs}, {share} for each process '
+            'and epoch. Lower batch_size_per_gpu, raise dataset_enlarge_ratio, or set small_set: repeat.'
         )
 
 

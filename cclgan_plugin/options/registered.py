@@ -81,11 +81,14 @@ def default_of(kind: Kind, name: str, key: str) -> Any:
 
 
 def overrides(model_type: str, method: str) -> bool:
-    """Whether a model has its own version of a method of BasicSR's ``BaseModel``, e.g. ``get_optimizer``."""
+    """Whether a model has its own version of a method of BasicSR's models, e.g. ``get_optimizer``."""
     from basicsr.models.base_model import BaseModel
 
-    model = find('model', model_type)
-    return model is not None and getattr(model, method, None) is not getattr(BaseModel, method)
+    own = getattr(find('model', model_type), method, None)
+    if own is None or hasattr(BaseModel, method):
+        return own is not None and own is not getattr(BaseModel, method)
+    # setup_optimizers, which every model of BasicSR has, but not their base.
+    return not own.__module__.startswith(('basicsr.', 'cclgan_plugin.'))
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cclgan_plugin.errors import did_you_mean
+from cclgan_plugin.options.known_models import trained_like
 from cclgan_plugin.options.problems import Problem
 
 Rule = Callable[[dict[str, Any], bool], Iterator[Problem]]
@@ -36,11 +37,12 @@ def training_needs_train(options: dict[str, Any], is_train: bool) -> Iterator[Pr
 
 
 def validation_has_data(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
-    """``val`` in a training needs images and a frequency."""
+    """``val`` in a training needs a frequency, and images too in a file that is ours."""
     val = options.get('val')
     if not is_train or val is None:
         return
-    if not any(phase.startswith('val') for phase in options['datasets']):
+    ours = options['model_type'] == 'CCLGANModel'
+    if ours and not any(phase.startswith('val') for phase in options['datasets']):
         yield Problem(('val',), 'there is no datasets.val to validate on; add one, or write val: ~')
     if val.get('val_freq') is None:
         yield Problem(
@@ -88,9 +90,9 @@ def paired_training_is_complete(options: dict[str, Any], is_train: bool) -> Iter
 
 def prefetch_is_pinned(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
     """BasicSR refuses the CUDA prefetcher without pinned memory, after it has made the folders."""
-    for phase, dataset in options['datasets'].items():
-        if dataset.get('prefetch_mode') == 'cuda' and not dataset.get('pin_memory'):
-            yield Problem(('datasets', phase, 'prefetch_mode'), '"cuda" needs pin_memory: true')
+    train = options['datasets'].get('train') or {}
+    if train.get('prefetch_mode') == 'cuda' and not train.get('pin_memory'):
+        yield Problem(('datasets', 'train', 'prefetch_mode'), '"cuda" needs pin_memory: true')
 
 
 def schedule_is_sound(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
@@ -136,11 +138,16 @@ def wandb_has_tensorboard(options: dict[str, Any], is_train: bool) -> Iterator[P
 
 def path_names_are_current(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
     """Older BasicSR said pretrain_model_g and strict_load; 1.4.2 does not look at them any more."""
-    for key in options.get('path') or {}:
-        if key.startswith('pretrain_model'):
+    theirs = trained_like(options) is None
+    for key, value in (options.get('path') or {}).items():
+        if value is None:
+            continue  # What names nothing is not missed.
+        # A model of another package may have more networks, and such names for their weights.
+        old = key in ('pretrain_model_g', 'pretrain_model_d') if theirs else key.startswith('pretrain_model')
+        if old:
             new = key.replace('pretrain_model', 'pretrain_network')
             yield Problem(('path', key), f'BasicSR 1.4.2 does not read this name; it is "{new}" now')
-        if key == 'strict_load':
+        if key == 'strict_load' and value is not True:  # true is what is done anyway
             yield Problem(('path', key), 'BasicSR 1.4.2 does not read this name; it is "strict_load_g" now')
 
 

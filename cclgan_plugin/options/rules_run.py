@@ -124,6 +124,16 @@ def generators_are_trained(options: dict[str, Any], is_train: bool) -> Iterator[
         )
 
 
+def losses_are_minimised(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """A negative weight would make a loss grow; BasicSR's other models may subtract one on purpose."""
+    train = options['train'] or {}
+    for key in ('idt_opt', 'cycle_opt'):
+        weight = (train.get(key) or {}).get('loss_weight', 1.0)
+        if weight < 0:
+            path = ('train', key, 'loss_weight')
+            yield Problem(path, f'expected a number of at least 0, got {weight:g}')
+
+
 def best_is_measured(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
     """The best network is judged by a metric that there is."""
     wanted = options['logger'].get('keep_best')
@@ -143,5 +153,6 @@ RUN_RULES: tuple[Rule, ...] = (
     phases_have_their_dataset,
     weights_have_a_network,
     generators_are_trained,
+    losses_are_minimised,
     best_is_measured,
 )

@@ -31,6 +31,13 @@ FILLED_IN = (
 )
 
 
+#: The methods of a model that build what has a type of this kind. Whoever replaces one may know other types.
+_BUILT_IN: dict[Kind, tuple[str, ...]] = {
+    'optimizer': ('get_optimizer', 'setup_optimizers'),
+    'scheduler': ('setup_schedulers',),
+}
+
+
 class Walk:
     """Checks maps against their models.
 
@@ -125,9 +132,9 @@ class Walk:
         return self.block(mark.kind, value, path) if mark.form != 'named' else value
 
     def _unknown_type(self, kind: Kind, name: str, path: KeyPath) -> None:
-        method = {'optimizer': 'get_optimizer', 'scheduler': 'setup_schedulers'}.get(kind)
+        methods = _BUILT_IN.get(kind, ())
         names = registered.names_of(kind)
-        own_way = method and not self.strict and registered.overrides(self.model_type, method)
+        own_way = not self.strict and any(registered.overrides(self.model_type, m) for m in methods)
         if own_way and not near_misspelling(name, names):
             return
         article = 'an' if kind[0] in 'aeo' else 'a'
@@ -153,7 +160,10 @@ class Walk:
         for key in values:
             if key in known:
                 continue
-            if self.strict or near_misspelling(key, known) or _always_closed(schema):
+            meant = near_misspelling(key, known)
+            if meant and key == f'{meant}s' and isinstance(values[key], list):
+                meant = None  # "scales: [2, 4]" is no slip of "scale: 2", but several of them.
+            if self.strict or meant or _always_closed(schema):
                 owner = values.get('type')
                 self._unknown_key(key, known, (*path, key), f' of {owner}' if isinstance(owner, str) else '')
 

@@ -79,6 +79,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(
     [
         ('train:optim_g:lr=fast', 'train.optim_g.lr: expected a number, got "fast"'),
         ('train:optim_g:lr="1e-4"', 'train.optim_g.lr: expected a number, got "1e-4"; take the quotes away'),
+        ('path:strict_load_g=null', 'path.strict_load_g: expected true or false, got nothing (~)'),
         ('train:optim_g:lr=true', 'train.optim_g.lr: expected a number, got true'),
         ('train:optim_g:lr=0', 'train.optim_g.lr: expected a number above 0, got 0'),
         ('train:optim_g:lr=.nan', 'train.optim_g.lr: expected a finite number, got nan'),
@@ -96,7 +97,15 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(
         ('datasets:train:gt_size=16', 'datasets.train.gt_size: expected a number of at least 32, got 16'),
         ('datasets:train:small_images=pda', 'expected one of pad, error, got "pda". Did you mean "pad"?'),
         ('datasets:val:io_backend=disk', 'datasets.val.io_backend: expected a map of keys, got "disk"'),
-        ('datasets:val:io_backend:type=dsik', 'expected one of disk, lmdb, got "dsik". Did you mean "disk"?'),
+        (
+            'datasets:val:io_backend:type=dsik',
+            'expected one of disk, lmdb, memcached, got "dsik". Did you mean "disk"?',
+        ),
+        ('datasets:train:io_backend:type=memcached', 'expected one of disk, lmdb, got "memcached"'),
+        (
+            'datasets:val:mean=[0.5, 0.5]',
+            'val.mean: expected one number for each of 3 channels, or one, got 2',
+        ),
         ('datasets:val:filename_tmpl="{0.__class__}"', 'expected text with one {} in it'),
         ('name=12', 'name: expected text, got 12; put it in quotes'),
         ('name=../up', 'name: expected a name that can be a folder'),

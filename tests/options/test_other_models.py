@@ -348,3 +348,43 @@ def test_a_test_of_another_model_shows_something_too(sr: Path, check: Any, their
         check(sr, *test, is_train=False)
     for further in ('val:save_img=true', 'val:metrics:niqe={type: calculate_niqe, crop_border: 0}', theirs):
         check(sr, *test, further, is_train=False)
+
+
+@pytest.mark.parametrize(
+    'forced',
+    [
+        ('path:pretrain_model_g=null', 'path:strict_load=true'),  # BasicSR's own file for StyleGAN2
+        ('path:strict_load_g=null',),  # GFPGAN's published file
+        ('datasets:train:color=y', 'datasets:train:mean=[0.5]', 'datasets:train:std=[0.5]'),
+        ('datasets:train:io_backend={type: memcached, server_list_cfg: a, client_cfg: b}',),
+        ('train:pixel_opt:loss_weight=-1',),
+        ('val={val_freq: 5}',),  # without a set, as StyleGAN2 has it
+        (
+            'val={val_freq: 5}',
+            'datasets:val={type: PairedImageDataset, name: x, dataroot_lq: a, dataroot_gt: b}',
+            'datasets:val:prefetch_mode=cuda',  # which only the training set looks at
+        ),
+    ],
+)
+def test_what_basicsr_makes_sense_of_passes(sr: Path, check: Any, forced: tuple[str, ...]) -> None:
+    """Files that stock BasicSR runs are not refused for what does no harm."""
+    check(sr, *forced)
+
+
+@pytest.mark.parametrize('forced', ['scales=[2, 4]', 'network_opts={foo: 1}', 'path:pretrain_model_face=x'])
+def test_names_of_another_package_s_own_pass(sr: Path, check: Any, theirs: str, forced: str) -> None:
+    """They are no slips of names that we know; such slips are still found."""
+    check(sr, theirs, forced)
+    assert 'Did you mean "scale"?' in failing(check, sr, theirs, 'scales=2')
+    assert 'it is "pretrain_network_g" now' in failing(check, sr, theirs, 'path:pretrain_model_g=x')
+
+
+def test_optimizers_of_another_package_s_own(sr: Path, check: Any, theirs: str) -> None:
+    """Whoever replaces setup_optimizers may build what BasicSR does not know."""
+    from basicsr.utils.registry import MODEL_REGISTRY
+
+    lion = 'train:optim_g={type: Lion, lr: 1}'
+    assert 'there is no optimizer "Lion".' in failing(check, sr, theirs, lion)
+    MODEL_REGISTRY.get('TheirModel').setup_optimizers = lambda self: None
+    assert check(sr, theirs, lion)['train']['optim_g']['type'] == 'Lion'
+    assert 'there is no optimizer "Adma".' in failing(check, sr, theirs, 'train:optim_g={type: Adma, lr: 1}')

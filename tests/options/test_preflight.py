@@ -339,7 +339,7 @@ def test_fewer_pairs_than_one_batch(run: Options, sr: Path) -> None:
     """BasicSR's models are told as early."""
     pairs = ('datasets:train:dataroot_lq=val/rainy', 'datasets:train:dataroot_gt=val/clean')
     message = refused(run(*pairs, 'datasets:train:batch_size_per_gpu=4', path=sr), OptionError)
-    assert 'datasets.train: a batch takes 4 pairs; there are 3, 3 for each process and epoch.' in message
+    assert 'datasets.train: a batch has 4 pairs; there are 3, 3 for each process and epoch.' in message
     for way_out in ('batch_size_per_gpu=3', 'dataset_enlarge_ratio=2', 'small_set=repeat'):
         forced = ('datasets:train:batch_size_per_gpu=4', f'datasets:train:{way_out}')
         preflight(run(*pairs, *forced, path=sr))

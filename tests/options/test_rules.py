@@ -220,6 +220,12 @@ TRAINING = {
             'train.net_d_iters: with 3 the generators take no step in 4 iterations',
         ),
     ],
+    'losses_are_minimised': [
+        (
+            ('train:idt_opt:loss_weight=-1',),
+            'train.idt_opt.loss_weight: expected a number of at least 0, got -1',
+        ),
+    ],
     'best_is_measured': [
         (('logger:keep_best=lpips',), 'logger.keep_best: there is no metric "lpips" in val.metrics.'),
     ],

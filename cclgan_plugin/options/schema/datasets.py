@@ -25,6 +25,26 @@ class IOBackendOptions(Options):
     type: Literal['disk', 'lmdb'] = option('files in folders, or one LMDB for each side', 'disk')
 
 
+class BasicSRBackendOptions(IOBackendOptions):
+    """``io_backend`` of BasicSR's own datasets."""
+
+    type: Literal['disk', 'lmdb', 'memcached'] = option(  # type: ignore[assignment]
+        'files in folders, one LMDB for each side, or files through memcached', 'disk'
+    )
+    server_list_cfg: Text | None = option("memcached's list of servers", None)
+    client_cfg: Text | None = option("memcached's client", None)
+    sys_path: Text | None = option('where the module mc of memcached is', None)
+
+
+def _one_or_three(values: list[float]) -> list[float]:
+    if len(values) == 2:
+        raise PydanticCustomError('expected', 'expected one number for each of 3 channels, or one, got 2')
+    return values
+
+
+Channels = Annotated[list[float], Field(min_length=1, max_length=3), AfterValidator(_one_or_three)]
+
+
 class _ReaderOptions(Options):
     name: Text = option('a name for the log and the result folders')
     io_backend: IOBackendOptions = option('how the images are stored', default_factory=IOBackendOptions)
@@ -93,6 +113,9 @@ class PairedImageDatasetOptions(_LoaderOptions):
     """``datasets.val`` and ``datasets.test_*``: the same file names on both sides."""
 
     type: Literal['PairedImageDataset'] = option("BasicSR's paired data")
+    io_backend: BasicSRBackendOptions = option(
+        'how the images are stored', default_factory=BasicSRBackendOptions
+    )
     dataroot_lq: Text = option('degraded images: a folder or a .lmdb')
     dataroot_gt: Text = option('ground truth: a folder or a .lmdb, same file names')
     meta_info_file: Text | None = option('a text file with one file name per line', None)
@@ -103,12 +126,8 @@ class PairedImageDatasetOptions(_LoaderOptions):
     gt_size: Whole | None = option('side of the random crop (training only)', None, ge=1)
     use_hflip: bool | None = option('random horizontal flip (training only)', None)
     use_rot: bool | None = option('random rotation by 90 degrees (training only)', None)
-    mean: Annotated[list[float], Field(min_length=3, max_length=3)] | None = option(
-        'subtracted from each channel', None
-    )
-    std: Annotated[list[float], Field(min_length=3, max_length=3)] | None = option(
-        'divides each channel', None
-    )
+    mean: Channels | None = option('subtracted from each channel', None)
+    std: Channels | None = option('divides each channel', None)
     color: Literal['y'] | None = option('y = luma only', None)
 
 
@@ -116,13 +135,12 @@ class SingleImageDatasetOptions(_ReaderOptions):
     """``datasets.test_*`` without ground truth, e.g. photographs of real rain."""
 
     type: Literal['SingleImageDataset'] = option("BasicSR's images without ground truth")
+    io_backend: BasicSRBackendOptions = option(
+        'how the images are stored', default_factory=BasicSRBackendOptions
+    )
     dataroot_lq: Text = option('degraded images: a folder or a .lmdb')
     meta_info_file: Text | None = option('a text file with one file name per line', None)
-    mean: Annotated[list[float], Field(min_length=3, max_length=3)] | None = option(
-        'subtracted from each channel', None
-    )
-    std: Annotated[list[float], Field(min_length=3, max_length=3)] | None = option(
-        'divides each channel', None
-    )
+    mean: Channels | None = option('subtracted from each channel', None)
+    std: Channels | None = option('divides each channel', None)
     color: Literal['y'] | None = option('y = luma only', None)
     pin_memory: bool = option('page-locked memory', False)

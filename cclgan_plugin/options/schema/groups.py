@@ -51,7 +51,17 @@ PathOptions: type[Options] = create_model(
         for network in NETWORKS
     },  # type: ignore[call-overload]
 )
-PathOptions.__doc__ = '``path``: weights to start from, and where results go.'
+#: BasicSR takes ``strict_load_g: ~``, which files of its models have, for false.
+OtherPathOptions: type[Options] = create_model(
+    'OtherPathOptions',
+    __base__=PathOptions,
+    __module__=__name__,
+    **{
+        f'strict_load_{network}': (bool | None, option('every weight must be there and fit; ~ = no', True))
+        for network in NETWORKS
+    },  # type: ignore[call-overload]
+)
+OtherPathOptions.__doc__ = PathOptions.__doc__ = '``path``: weights to start from, and where results go.'
 
 
 class TrainOptions(Options):

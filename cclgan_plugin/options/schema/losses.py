@@ -13,7 +13,7 @@ LCLTerm = Literal['translation', 'reconstruction', 'identity']
 
 
 class _PixelLossOptions(Options):
-    loss_weight: Weight = option('factor of this loss', 1.0)
+    loss_weight: float = option('factor of this loss', 1.0)
     reduction: Literal['mean', 'sum', 'none'] = option('how the pixels are put together', 'mean')
 
 

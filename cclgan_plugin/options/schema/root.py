@@ -12,6 +12,7 @@ from cclgan_plugin.options.schema.groups import (
     CCLGANLoggerOptions,
     DistOptions,
     LoggerOptions,
+    OtherPathOptions,
     PathOptions,
     TrainOptions,
     ValOptions,
@@ -129,7 +130,9 @@ class OtherOptions(Options):
     datasets: Annotated[dict[str, Any], BlockOf('dataset', 'named')] = option(_DATASETS)
     network_g: Annotated[dict[str, Any] | None, BlockOf('arch')] = option('the generator', None)
     network_d: Annotated[dict[str, Any] | None, BlockOf('arch')] = option('the discriminator', None)
-    path: PathOptions = option('files and folders', default_factory=PathOptions)  # type: ignore[valid-type]
+    path: OtherPathOptions = option(  # type: ignore[valid-type]
+        'files and folders', default_factory=OtherPathOptions
+    )
     train: OtherTrainOptions | None = option('training; not needed for a test', None)
     val: ValOptions | None = option('validation or test; ~ = none', None)
     logger: LoggerOptions = option('logs and checkpoints', default_factory=LoggerOptions)
