@@ -81,11 +81,19 @@ def paired_training_is_complete(options: dict[str, Any], is_train: bool) -> Iter
     """BasicSR's paired dataset reads these keys in a training only, and without defaults."""
     train = options['datasets'].get('train') or {}
     if train.get('type') == 'PairedImageDataset':
-        for key in ('gt_size', 'use_hflip', 'use_rot', 'num_worker_per_gpu', 'batch_size_per_gpu'):
+        for key in ('gt_size', 'use_hflip', 'use_rot'):
             if train.get(key) is None:
                 yield Problem(
                     ('datasets', 'train', key), 'this key is missing; PairedImageDataset trains with it'
                 )
+
+
+def loader_is_complete(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """BasicSR's loader reads these keys of any training set, whose ever it is, and without defaults."""
+    train = options['datasets'].get('train')
+    for key in ('num_worker_per_gpu', 'batch_size_per_gpu') if train else ():
+        if train.get(key) is None:
+            yield Problem(('datasets', 'train', key), "this key is missing; BasicSR's loader needs it")
 
 
 def prefetch_is_pinned(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
@@ -158,6 +166,7 @@ RULES: tuple[Rule, ...] = (
     set_names_differ,
     backend_fits_root,
     paired_training_is_complete,
+    loader_is_complete,
     prefetch_is_pinned,
     schedule_is_sound,
     wandb_has_tensorboard,

@@ -67,7 +67,9 @@ def crops_suffice(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
 def sides_differ(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
     """Rainy and rain-free images from one folder are a slip of the pen."""
     train = options['datasets'].get('train') or {}
-    same = train.get('dataroot_lq') == train.get('dataroot_gt')
+    root = train.get('dataroot_lq')
+    # A dataset of another package may have other names for its folders, and neither of these.
+    same = root is not None and root == train.get('dataroot_gt')
     if is_train and same and train.get('meta_info_file_lq') == train.get('meta_info_file_gt'):
         yield Problem(
             ('datasets', 'train', 'dataroot_gt'), 'the rainy and the rain-free side are the same images'

@@ -174,6 +174,7 @@ def test_a_test_set_without_truth(run: Options, tiny_test: Path, tmp_path: Path)
 def test_sets_of_other_packages(run: Options, sr: Path, tmp_path: Path) -> None:
     """Whatever a ``dataroot_*`` or ``meta_info*`` names must exist."""
     other = 'type: REDSDataset, name: x, dataroot_gt: clean, dataroot_lq: {}, meta_info_file: {}'
+    other += ', num_worker_per_gpu: 0, batch_size_per_gpu: 1'
     (tmp_path / 'list.txt').write_text('x')
     forced = [f'datasets:train={{{other.format("nowhere", "list.txt")}}}']
     with pytest.raises(DataError, match=r'datasets.train: dataroot_lq: there is no folder "nowhere"'):

@@ -69,6 +69,12 @@ TRAINING = {
             'use bf16',
         ),
     ],
+    'loader_is_complete': [
+        (
+            ('datasets:train={_: 1, type: REDSDataset, name: x, num_worker_per_gpu: 0}',),
+            "datasets.train.batch_size_per_gpu: this key is missing; BasicSR's loader needs it",
+        ),
+    ],
     'prefetch_is_pinned': [
         (
             ('datasets:train:prefetch_mode=cuda',),
@@ -288,6 +294,12 @@ def test_contradictions_of_a_test(tiny_test: Path, check: Any, forced: tuple[str
     with pytest.raises(OptionError) as raised:
         check(tiny_test, *forced, is_train=False)
     assert message in str(raised.value)
+
+
+def test_a_set_with_other_keys_is_not_one_folder_twice(tiny: Path, check: Any) -> None:
+    """Nothing is as good as nothing: neither key stands in a dataset of another package."""
+    theirs = '{type: REDSDataset, name: x, folder: a, num_worker_per_gpu: 0, batch_size_per_gpu: 1}'
+    check(tiny, 'datasets:train=null', f'datasets:train={theirs}')
 
 
 def test_every_rule_is_tried_here() -> None:
