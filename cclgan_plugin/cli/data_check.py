@@ -106,7 +106,8 @@ def _sets(args: argparse.Namespace) -> list[CheckedSet]:
             from cclgan_plugin.options.check import check_options
 
             load_plugins(args.plugin)
-            check_options(loaded, is_train='train' in (loaded.values.get('datasets') or {}))
+            datasets = loaded.values.get('datasets')
+            check_options(loaded, is_train=isinstance(datasets, dict) and 'train' in datasets)
         return sets_of_options(loaded.values.get('datasets'))
     except OptionError as error:
         message = str(error)

@@ -7,7 +7,7 @@ from typing import Any
 
 from cclgan_plugin.errors import OptionError
 from cclgan_plugin.options.inherit import LoadedOptions
-from cclgan_plugin.options.problems import raise_problems
+from cclgan_plugin.options.problems import Problem, raise_problems, shown
 from cclgan_plugin.options.walk import Walk
 
 NETWORKS = ('network_g', 'network_d')
@@ -32,13 +32,31 @@ def network_layers(loaded: LoadedOptions, size: int | None = None) -> Iterator[s
         raise OptionError(f'--size {size}, expected at least 1 pixel')
     walk = Walk(str(values.get('model_type')), strict=False)
     blocks = {name: walk.block('arch', values[name], (name,)) for name in NETWORKS if values.get(name)}
-    raise_problems(walk.problems, loaded)
+    raise_problems([*walk.problems, *_wrong_sizes(values)], loaded)
     if not blocks:
         raise OptionError(f'{loaded.file}: there is neither network_g nor network_d')
     scale = int(values.get('scale') or 1)
     small = size or max(crop_size(values) // scale, 1)
     for name, block in blocks.items():
         yield _table(name, block, small if name == 'network_g' else small * scale)
+
+
+def _wrong_sizes(values: dict[str, Any]) -> Iterator[Problem]:
+    """What the size of a training crop is reckoned from, as far as it is no number."""
+    datasets = values.get('datasets')
+    train = datasets.get('train') if isinstance(datasets, dict) else None
+    if train is not None and not isinstance(train, dict):
+        yield Problem(('datasets', 'train'), f'expected a map of keys, got {shown(train)}')
+        train = None
+    for path, block in (
+        (('scale',), values),
+        (('gt_size',), values),
+        (('datasets', 'train', 'gt_size'), train),
+    ):
+        value = (block or {}).get(path[-1])
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value is not None and (not number or value < 1):
+            yield Problem(path, f'expected a number of at least 1, got {shown(value)}')
 
 
 def _table(name: str, block: dict[str, Any], size: int) -> str:

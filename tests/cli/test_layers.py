@@ -60,3 +60,20 @@ def test_what_has_no_levels_is_an_error(
     (tmp_path / 'a.yml').write_text(content)
     assert main(['layers', '-opt', str(tmp_path / 'a.yml')]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('key', 'message'),
+    [
+        ('scale: two', 'a.yml:3: scale: expected a number of at least 1, got "two"'),
+        ('gt_size: [64]', 'a.yml:3: gt_size: expected a number of at least 1, got [64]'),
+        ('datasets: {train: 5}', 'a.yml:3: datasets.train: expected a map of keys, got 5'),
+        ('datasets: {train: {gt_size: 0}}', 'datasets.train.gt_size: expected a number of at least 1, got 0'),
+    ],
+)
+def test_what_the_size_is_reckoned_from_must_be_numbers(
+    key: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'a.yml').write_text(f'model_type: SRModel\nnetwork_g: {{type: MSRResNet}}\n{key}\n')
+    assert main(['layers', '-opt', str(tmp_path / 'a.yml')]) == 2
+    assert message in capsys.readouterr().err

@@ -244,6 +244,12 @@ def test_options_that_name_no_images(datasets: object, message: str) -> None:
         sets_of_options(datasets)
 
 
+def test_an_options_file_whose_sets_are_no_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / 'a.yml').write_text('model_type: SRModel\ndatasets: 5\n')
+    assert main(['data', 'check', str(tmp_path / 'a.yml')]) == 2
+    assert 'a.yml:2: datasets: expected a map of keys, got 5' in capsys.readouterr().err
+
+
 def test_wrong_words(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (['--similarity', '2'], ['--crop', '0'], ['--sheet', 'x.jpg'], [str(data / 'nowhere')]):
         assert main(['data', 'check', str(data), *words]) == 2
