@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -110,10 +111,10 @@ def _in_words(detail: ErrorDetails) -> str:
 def _quotes_hint(kind: str, value: Any) -> str:
     if kind in ('int_type', 'float_type') and isinstance(value, str):
         try:
-            float(value)
+            # "nan" and "inf" are text with or without quotes; they are no numbers that an option takes.
+            return '; take the quotes away' if math.isfinite(float(value)) else ''
         except ValueError:
             return ''
-        return '; take the quotes away'
     if kind == 'bool_type' and isinstance(value, str) and value.lower() in ('true', 'false'):
         return '; take the quotes away'
     if kind == 'string_type' and isinstance(value, (int, float)):

@@ -80,6 +80,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(
         ('train:optim_g:lr=fast', 'train.optim_g.lr: expected a number, got "fast"'),
         ('train:optim_g:lr="1e-4"', 'train.optim_g.lr: expected a number, got "1e-4"; take the quotes away'),
         ('path:strict_load_g=null', 'path.strict_load_g: expected true or false, got nothing (~)'),
+        ('train:optim_g:lr=nan', 'train.optim_g.lr: expected a number, got "nan"'),
         ('train:optim_g:lr=true', 'train.optim_g.lr: expected a number, got true'),
         ('train:optim_g:lr=0', 'train.optim_g.lr: expected a number above 0, got 0'),
         ('train:optim_g:lr=.nan', 'train.optim_g.lr: expected a finite number, got nan'),
@@ -168,6 +169,7 @@ def test_wrong_values(tiny: Path, check: Any, forced: str, message: str) -> None
     lines = failing(check, tiny, forced)
     assert len(lines) == 1
     assert message in lines[0]
+    assert ('quotes' in lines[0]) == ('"1e-4"' in forced or '"true"' in forced or 'name=12' in forced)
     assert lines[0].startswith(f'--force_yml {forced}: ')
 
 
