@@ -43,12 +43,14 @@ _Dumper.add_representer(type(None), lambda dumper, _: dumper.represent_scalar('t
 
 def dump_options(options: dict[str, Any]) -> str:
     """Options as YAML text; reading it gives equal options."""
-    lines = []
+    parts: list[str] = []
+    apart = False
     for key, value in options.items():
-        text = yaml.dump({key: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-        # Maps stand apart.
-        lines.append(f'\n{text}\n' if isinstance(value, dict) else text)
-    return ''.join(lines).replace('\n\n\n', '\n\n').strip() + '\n'
+        before, apart = apart, isinstance(value, dict)
+        if parts and (before or apart):
+            parts.append('\n')  # Maps stand apart.
+        parts.append(yaml.dump({key: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))
+    return ''.join(parts)
 
 
 def remember(opt_file: str, options: dict[str, Any]) -> None:

@@ -82,6 +82,7 @@ def test_it_says_when_and_by_what_command(started: Path) -> None:
         'é',
         '!x',
         '1_0',
+        'a\n\n\nb\n',
     ],
 )
 def test_texts_stay_texts_for_every_reader(value: str) -> None:
