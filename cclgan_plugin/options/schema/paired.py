@@ -27,7 +27,8 @@ class PairedTrainOptions(Options):
 class PairedOptions(OtherOptions):
     """The top of the file of PairedModel."""
 
-    # Not a kind of OtherTrainOptions: those allow a discriminator, which this model would leave unread.
+    # Not a kind of OtherTrainOptions: those allow what trains a discriminator, and this model has none.
+    # network_d itself, and the keys of its weights, are refused by rules_unread.
     train: PairedTrainOptions | None = option('training; not needed for a test', None)  # type: ignore[assignment]
 
     @classmethod

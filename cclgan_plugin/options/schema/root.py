@@ -46,7 +46,8 @@ GPUCount = Annotated[
 Seed = Annotated[Whole, Field(ge=0)]
 
 _NAME = 'the folder of the run: experiments/NAME, results/NAME'
-_GPUS = 'GPUs to use: auto = those that are there, 0 = CPU'
+_GPUS = 'GPUs to use: auto = one, or with a launcher one for each process; 0 = CPU'
+_OTHERS_GPUS = 'GPUs to use: auto = all visible ones, 0 = CPU'
 _SEED = 'the same seed gives the same run; ~ = a random one, which the saved options name'
 _DETERMINISTIC = 'the same bits at each run on the same machine, or an error that names what prevents it'
 _DATASETS = 'train and val (val_2, ...) for a training, test_1, test_2, ... for a test'
@@ -125,7 +126,7 @@ class OtherOptions(Options):
     name: RunName = option(_NAME)
     model_type: Text = option('the model')
     scale: Whole | None = option('output size / input size', None, ge=1)
-    num_gpu: GPUCount = option(_GPUS, 'auto')
+    num_gpu: GPUCount = option(_OTHERS_GPUS, 'auto')
     manual_seed: Seed | None = option(_SEED, None)
     datasets: Annotated[dict[str, Any], BlockOf('dataset', 'named')] = option(_DATASETS)
     network_g: Annotated[dict[str, Any] | None, BlockOf('arch')] = option('the generator', None)
