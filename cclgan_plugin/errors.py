@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -66,3 +67,14 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
     return f' Did you mean "{near[0]}"?' if near else ''
+
+
+def did_you_mean_file(missing: Path, pattern: str = '*') -> str:
+    """:func:`did_you_mean`, of the files beside one that is not there.
+
+    Args:
+        missing: the path that the user wrote.
+        pattern: of the names that could have been meant.
+    """
+    near = sorted(one.name for one in missing.parent.glob(pattern)) if missing.parent.is_dir() else []
+    return did_you_mean(missing.name, near)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cclgan_plugin.errors import OptionError, did_you_mean
+from mmengine.config import Config
+
+from cclgan_plugin.errors import OptionError, did_you_mean_file
 from cclgan_plugin.options.place import KeyPath, Place
 from cclgan_plugin.options.yaml_file import read_yaml
 
@@ -53,9 +55,6 @@ def load_options(path: str | Path) -> LoadedOptions:
 
 def merge(base: LoadedOptions, values: dict[str, Any], places: dict[KeyPath, Place]) -> LoadedOptions:
     """``base`` overridden by ``values``, through mmengine's ``Config``."""
-    # Imported here because it takes a third of a second, which `--help` should not wait for.
-    from mmengine.config import Config
-
     values = _mark_replacements(copy.deepcopy(values), base.values)
     merged_places = dict(base.places)
     _merge_places(values, base.values, places, merged_places, ())
@@ -92,8 +91,8 @@ def _bases(value: Any, place: Place) -> list[Path]:
             )
         base = Path(place.source).parent / Path(name).expanduser()
         if not base.is_file():
-            near = sorted(p.name for p in base.parent.glob('*.y*ml')) if base.parent.is_dir() else []
-            raise OptionError(f'{place}: {BASE_KEY}: there is no file {base}.{did_you_mean(base.name, near)}')
+            near = did_you_mean_file(base, '*.y*ml')
+            raise OptionError(f'{place}: {BASE_KEY}: there is no file {base}.{near}')
         bases.append(base)
     return bases
 

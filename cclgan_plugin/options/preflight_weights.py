@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cclgan_plugin.errors import UserError, WeightsError, did_you_mean
+from cclgan_plugin.errors import UserError, WeightsError, did_you_mean_file
 from cclgan_plugin.options.blank_networks import build_blank
 from cclgan_plugin.options.schema.groups import NETWORKS
 from cclgan_plugin.weight_names import bare_names
@@ -61,12 +61,7 @@ def read_shapes(file: Path, param_key: str | None, key: str) -> Shapes:
     from cclgan_plugin.mends.trusted_load import BareWeights, load_data_only
 
     if not file.is_file():
-        near = (
-            did_you_mean(file.name, sorted(p.name for p in file.parent.iterdir()))
-            if file.parent.is_dir()
-            else ''
-        )
-        what = 'this is a folder' if file.is_dir() else f'there is no such file.{near}'
+        what = 'this is a folder' if file.is_dir() else f'there is no such file.{did_you_mean_file(file)}'
         raise WeightsError(f'{key}: {file}: {what}')
     try:
         content = load_data_only(file)

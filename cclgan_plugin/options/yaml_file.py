@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from cclgan_plugin.errors import OptionError, did_you_mean
+from cclgan_plugin.errors import OptionError, did_you_mean_file
 from cclgan_plugin.options.place import KeyPath, Place
 from cclgan_plugin.options.yaml_values import CONSTANTS, TAG, PlainValues, kind_of, line_of
 
@@ -101,10 +101,7 @@ def _read_text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        near = ''
-        if path.parent.is_dir():
-            near = did_you_mean(path.name, sorted(p.name for p in path.parent.iterdir()))
-        raise OptionError(f'{path}: there is no such options file.{near}') from None
+        raise OptionError(f'{path}: there is no such options file.{did_you_mean_file(path)}') from None
     except IsADirectoryError:
         raise OptionError(f'{path}: this is a folder; an options file (.yml) was expected') from None
     except (OSError, ValueError) as error:
