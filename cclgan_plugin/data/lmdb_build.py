@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from cclgan_plugin.data.lmdb_entry import Entry, EntrySettings
 from cclgan_plugin.data.lmdb_journal import Journal
 from cclgan_plugin.data.lmdb_making import make_all
 from cclgan_plugin.data.lmdb_plan import PlannedImage, file_state
+from cclgan_plugin.data.lmdb_publish import Place, count_entries
 from cclgan_plugin.data.lmdb_writer import FlushError, LmdbWriter
 from cclgan_plugin.errors import DataError
 from cclgan_plugin.whole_file import write_whole
@@ -72,7 +73,8 @@ class LmdbBuild:
         self._finished = self._closed = self._storing = False
         folder, name = os.path.split(destination)
         self._workshop = os.path.join(folder, f'.{name}.building')
-        self.database = os.path.join(self._workshop, 'database')
+        self._place = Place(destination, self._workshop)
+        self.database = self._place.database
         states = [file_state(image) for image in planned]
         self._identities = [state.identity for state in states]
         self._sizes = [state.size for state in states]
@@ -81,11 +83,18 @@ class LmdbBuild:
         except OSError as error:
             raise DataError(f'DST: "{self._workshop}" cannot be made: {error.strerror}') from error
         self._lock = lock(os.path.join(self._workshop, 'lock'), destination)
+        try:
+            self._place.restore()
+            check_destination(destination, overwrite)
+        except DataError:
+            if self._lock is not None:
+                os.close(self._lock)
+            raise
         kept = json.dumps(asdict(settings), sort_keys=True)
         boot = this_boot()
         # What is flushed behind may be damaged after a power cut, so one has to know of it.
         self._flush_behind = boot is not None
-        self._journal = Journal(os.path.join(self._workshop, 'journal'), kept, boot)
+        self._journal = Journal(self._place.journal, kept, boot)
         self.started_anew = self._journal.refused
         if not self._journal.done:
             shutil.rmtree(self.database, ignore_errors=True)
@@ -129,7 +138,7 @@ class LmdbBuild:
         Raises:
             DataError: no image is stored, or the list cannot be written.
         """
-        lines = [line for image in self._identities for line in self._journal.done.get(image, ())]
+        lines = self._lines()
         if not lines:
             raise DataError(f'DST: "{self.destination}" would hold no image')
         write_whole(os.path.join(self.database, 'meta_info.txt'), ('\n'.join(lines) + '\n').encode('ascii'))
@@ -138,21 +147,26 @@ class LmdbBuild:
         """Gives the complete database its name.
 
         Raises:
-            DataError: it cannot be renamed, or another process has made a database of this name meanwhile.
+            DataError: it cannot be renamed, it lacks images of its list, or another process has made a
+                database of this name meanwhile.
             RuntimeError: :meth:`run` is not at its end.
         """
         if self._storing:
             raise RuntimeError(f'{self.destination}: run() is not at its end, and not all is on the disk')
         check_destination(self.destination, self._overwrite)
-        replaced = os.path.join(self._workshop, 'replaced')
+        self._count()
         try:
-            shutil.rmtree(replaced, ignore_errors=True)
-            if os.path.lexists(self.destination):
-                os.rename(self.destination, replaced)
-            os.rename(self.database, self.destination)
+            self._place.make_room()
+            # Not later: a journal that outlived its database would tell the next build that all is stored.
+            self._journal.discard()
+            self._place.take()
+            self._finished = True
         except OSError as error:
             raise DataError(f'DST: "{self.destination}" cannot be written: {error.strerror}') from error
-        self._finished = True
+        finally:
+            if not self._finished:
+                with suppress(OSError):
+                    self._place.put_back()
         self.close()
 
     def close(self) -> None:
@@ -164,11 +178,24 @@ class LmdbBuild:
             return
         self._closed = True
         self._journal.close()
-        if self._finished or not self._journal.done:
+        if self._finished or not (self._journal.done or self._place.holds_replaced):
             # Before the lock goes: from then on another process may be building in there.
             shutil.rmtree(self._workshop, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
+
+    def _lines(self) -> list[str]:
+        return [line for image in self._identities for line in self._journal.done.get(image, ())]
+
+    def _count(self) -> None:
+        # There may be more: of an image that a sudden end left stored but not noted, and that has since gone.
+        listed, held = len(self._lines()), count_entries(self.database)
+        if held < listed:
+            self._journal.discard()
+            raise DataError(
+                f'DST: "{self.database}" holds {held} of the {listed} images that are noted as stored; '
+                'run the same command again, which begins anew'
+            )
 
     def _forget_others(self) -> None:
         """Takes out what an earlier build stored of images that have since gone or changed."""

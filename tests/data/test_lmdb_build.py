@@ -15,7 +15,7 @@ import lmdb
 import numpy as np
 import pytest
 
-from cclgan_plugin.data import lmdb_build
+from cclgan_plugin.data import lmdb_build, lmdb_publish
 from cclgan_plugin.data.lmdb_build import LmdbBuild
 from cclgan_plugin.data.lmdb_destination import lock
 from cclgan_plugin.data.lmdb_entry import EntrySettings
@@ -417,6 +417,111 @@ def test_what_is_there_is_replaced_only_on_request_and_as_a_whole(photos: Path, 
     build([photos], destination, overwrite=True)
     assert 'c' not in content(destination)
     assert sorted(os.listdir(tmp_path)) == ['photos', 'photos.lmdb']
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing is done after it."""
+
+
+def kill_at(step: int, patch: pytest.MonkeyPatch) -> list[str]:
+    """Lets so many steps of publishing happen; the names of those that were begun."""
+    begun: list[str] = []
+
+    def counted(module: object, name: str) -> None:
+        real = getattr(module, name)
+
+        def run(*args: object, **kwargs: object) -> None:
+            begun.append(name)
+            if len(begun) > step:
+                raise Killed
+            real(*args, **kwargs)
+
+        patch.setattr(module, name, run)
+
+    for module, name in ((os, 'rename'), (os, 'remove'), (lmdb_publish.shutil, 'rmtree')):
+        counted(module, name)
+    return begun
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='POSIX locks')
+@pytest.mark.parametrize('step', range(6))
+@pytest.mark.parametrize('then', ['goes on', 'has nothing to store', 'does not overwrite'])
+def test_a_kill_at_any_step_of_publishing_loses_no_database(
+    make_folder: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, then: str
+) -> None:
+    photos, destination = Path(make_folder('photos', 4)), tmp_path / 'a.lmdb'
+    build([Path(make_folder('others', 2))], destination)
+    old = content(destination)
+    work = LmdbBuild(str(destination), plan_lmdb([str(photos)]), EntrySettings(), overwrite=True)
+    list(work.run())
+    work.write_meta_info()
+    with monkeypatch.context() as patch:
+        begun = kill_at(step, patch)
+        try:
+            work.publish()
+        except Killed:
+            assert work._lock is not None
+            os.close(work._lock)  # as the system does
+        else:
+            assert len(begun) <= step
+    if then == 'goes on':
+        build([photos], destination, overwrite=True)
+        assert len(content(destination)) == 4
+        assert sorted(os.listdir(tmp_path)) == ['a.lmdb', 'others', 'photos']
+        return
+    (photos / 'empty.png').touch()
+    (tmp_path / 'list.txt').write_text(f'{photos}/empty.png\n')
+    overwrite = then == 'has nothing to store'
+    with pytest.raises(DataError, match='would hold no image' if overwrite else 'is there already'):
+        build([tmp_path / 'list.txt'], destination, overwrite=overwrite)
+    assert content(destination) == old or len(content(destination)) == 4
+
+
+def test_what_a_user_has_deleted_does_not_come_back(photos: Path, tmp_path: Path) -> None:
+    workshop = tmp_path / '.photos.lmdb.building'
+    build([photos], tmp_path / 'old.lmdb')
+    workshop.mkdir()
+    # A kill after the new database got its name, which somebody has then deleted.
+    (tmp_path / 'old.lmdb').rename(workshop / 'replaced')
+    LmdbBuild(str(tmp_path / 'photos.lmdb'), plan_lmdb([str(photos)]), EntrySettings(), False).close()
+    assert sorted(os.listdir(tmp_path)) == ['photos']
+
+
+def test_a_rename_that_fails_leaves_the_old_database(
+    make_folder: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, destination = Path(make_folder('photos', 2)), tmp_path / 'a.lmdb'
+    build([photos], destination)
+    old, rename = content(destination), os.rename
+
+    def fail(source: str, target: str) -> None:
+        if source.endswith('database'):
+            raise PermissionError(1, 'Operation not permitted')
+        rename(source, target)
+
+    cv2.imwrite(str(photos / 'more.png'), np.zeros((9, 9, 3), np.uint8))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'rename', fail)
+        with pytest.raises(DataError, match=r'a\.lmdb" cannot be written: Operation not permitted'):
+            build([photos], destination, overwrite=True)
+    assert content(destination) == old
+
+
+def test_a_database_that_lacks_what_its_journal_notes_gets_no_name(
+    make_folder: Callable[..., str], tmp_path: Path
+) -> None:
+    photos, destination = Path(make_folder('photos', 3)), tmp_path / 'a.lmdb'
+    work = LmdbBuild(str(destination), plan_lmdb([str(photos)]), EntrySettings(), False)
+    list(work.run())
+    with LmdbWriter(work.database) as writer:
+        writer.delete(['01'])
+    work.write_meta_info()
+    with pytest.raises(DataError, match='holds 2 of the 3 images that are noted'):
+        work.publish()
+    work.close()
+    assert not destination.exists()
+    build([photos], destination)
+    assert len(content(destination)) == 3
 
 
 def test_names_and_places_that_cannot_be_used(photos: Path, tmp_path: Path) -> None:
