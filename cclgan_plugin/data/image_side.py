@@ -77,6 +77,7 @@ class ImageSide:
         index: int,
         spare: Callable[[], np.random.Generator],
         rows: Callable[[int, int], int] | None = None,
+        among: np.ndarray | None = None,
     ) -> Picture:
         """The decoded image at an index, or its replacement.
 
@@ -84,9 +85,10 @@ class ImageSide:
             index: in [0, len).
             spare: gives the random generator that chooses replacements; called only if one is needed.
             rows: of an image's height and width, how many of its rows are needed, from the top; None = all.
+            among: the indices from which a replacement may be chosen; None = all of them.
 
         Raises:
-            ImageError: the image is no good and must not be skipped, or none of the side's images is good.
+            ImageError: the image is no good and must not be skipped, or none that may be taken is good.
         """
         try:
             return self._decode(index, rows)
@@ -94,12 +96,16 @@ class ImageSide:
             if self._warned is None:
                 raise
             self._warn(index, error)
-        for candidate in spare().permutation(len(self)):
+        candidates = np.arange(len(self)) if among is None else among
+        for candidate in candidates[spare().permutation(len(candidates))]:
             try:
                 return self._decode(int(candidate), rows)
             except ImageError as error:
                 self._warn(int(candidate), error)
-        raise ImageError(f'{self.key}: none of the {len(self)} images in "{self.source.root}" can be read')
+        chosen = '' if len(candidates) == len(self) else f' {len(candidates)} that may be taken of'
+        raise ImageError(
+            f'{self.key}: none of the{chosen} {len(self)} images in "{self.source.root}" can be read'
+        )
 
     def _decode(self, index: int, rows: Callable[[int, int], int] | None) -> Picture:
         name = self.source.name(index)

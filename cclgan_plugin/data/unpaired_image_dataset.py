@@ -108,7 +108,7 @@ class UnpairedImageDataset(Dataset[Sample]):
             randomness = _fresh_randomness()
             rainy, clean = self._plain_pair(operator.index(key), randomness('pairing'))
         lq, lq_path = self._rainy(rainy, randomness)
-        gt, gt_path = self._crop(self.gt, int(self._clean[clean]), self.gt.key, randomness)
+        gt, gt_path = self._crop(self.gt, int(self._clean[clean]), self.gt.key, randomness, self._clean)
         return Sample(lq=lq, gt=gt, lq_path=lq_path, gt_path=gt_path)
 
     def _rainy(self, index: int, randomness: Randomness) -> tuple[torch.Tensor, str]:
@@ -120,6 +120,7 @@ class UnpairedImageDataset(Dataset[Sample]):
             int(self._rained[index - len(self.lq)]),
             self.lq.key,
             randomness,
+            self._rained,
             self.settings.synthetic_rain,
         )
 
@@ -129,6 +130,7 @@ class UnpairedImageDataset(Dataset[Sample]):
         index: int,
         purpose: str,
         randomness: Randomness,
+        among: np.ndarray | None = None,
         rain: SyntheticRain | None = None,
     ) -> tuple[torch.Tensor, str]:
         settings, size = self.settings, self.settings.gt_size
@@ -141,7 +143,7 @@ class UnpairedImageDataset(Dataset[Sample]):
             return place_in(height, width).top + size if min(height, width) >= size else height
 
         spare = functools.partial(randomness, f'replacement {purpose}')
-        image, height, name = side.load(index, spare, rows if settings.resize is None else None)
+        image, height, name = side.load(index, spare, rows if settings.resize is None else None, among)
         if settings.resize is not None:
             image = resize_to_square(image, settings.resize)
             height = settings.resize

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,18 @@ def test_each_bad_image_is_named_once(
     assert all(line.startswith('Skipped: ') for line in lines)
     assert '01.png' in lines[0]
     assert '03.png' in lines[1]
+
+
+def test_a_replacement_is_one_of_those_that_may_be_taken(
+    side: Callable[..., ImageSide], basicsr_log: Callable[[], list[str]]
+) -> None:
+    images = side('skip', (1, 3))
+    for seed in range(9):
+        spare = functools.partial(np.random.default_rng, seed)
+        assert images.load(1, spare, None, np.array([1, 3, 4])).name == images.source.name(4)
+    message = r'dataroot_lq: none of the 2 that may be taken of 5 images in ".*rainy" can be read'
+    with pytest.raises(ImageError, match=message):
+        images.load(1, _spare, None, np.array([1, 3]))
 
 
 def test_it_is_an_error_if_no_image_is_good(side: Callable[..., ImageSide]) -> None:

@@ -106,6 +106,14 @@ def test_plain_indices_reach_every_sample(make: Callable[..., UnpairedImageDatas
     assert dataset[-1]['lq_path'] == dataset[6]['lq_path']
 
 
+def test_skipped_images_do_not_bring_a_scene_to_both_sides(make: Callable[..., UnpairedImageDataset]) -> None:
+    dataset = make(corrupt_images='skip')
+    for members in (dataset._clean, dataset._rained):
+        Path(dataset.gt.source.name(int(members[0]))).write_text('no image')
+    samples = _samples(dataset, 9)
+    assert not {s['lq_path'] for s in samples} & {s['gt_path'] for s in samples}
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
