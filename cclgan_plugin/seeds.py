@@ -17,4 +17,6 @@ def derive_seed(manual_seed: int, purpose: str, *counters: int) -> int:
         An int in [0, 2**63), the same on every machine, process and Python version.
     """
     text = ':'.join([str(manual_seed), purpose, *map(str, counters)])
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), 'big') >> 1
+    # A purpose may name a file, and a file's name need not be UTF-8.
+    raw = text.encode('utf-8', 'surrogateescape')
+    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), 'big') >> 1
