@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 import requests
@@ -201,7 +202,7 @@ def _receive(entry: Entry, address: str, part: Path, before: int, patience: Pati
                 done += len(data)
                 if done > entry.size:
                     break  # the size tells already that it is another file
-                file.write(data)
+                _write_all(file, data)
                 bar.update(len(data))
             os.fsync(file.fileno())
         if done > entry.size:
@@ -210,6 +211,13 @@ def _receive(entry: Entry, address: str, part: Path, before: int, patience: Pati
             raise _Failed(f'not the right file: more than {entry.size} bytes', try_again=continued)
         if done < entry.size and not _announced_end(response, done, continued, before):
             raise _Failed(f'the connection ended after {done} of {entry.size} bytes')
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    """An unbuffered file may take a part; only the next attempt says why, e.g. that the disk is full."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _announced_end(response: requests.Response, done: int, continued: bool, before: int) -> bool:

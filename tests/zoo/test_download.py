@@ -216,6 +216,22 @@ def test_a_cache_that_cannot_be_written(zoo):
         get()
 
 
+FULL = """
+import resource
+from cclgan_plugin.zoo.download import Patience, fetch
+from cclgan_plugin.zoo.index import find_entry
+resource.setrlimit(resource.RLIMIT_FSIZE, (49_900, 49_900))
+fetch(find_entry('far'), Patience(attempts=2, pause=0.01))
+"""
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='POSIX limits')
+def test_a_disk_that_takes_only_a_part_of_the_last_block_is_said(zoo, server):
+    done = subprocess.run([sys.executable, '-c', FULL], capture_output=True, text=True)
+    assert 'cannot be written: File too large. CCLGAN_CACHE names another folder' in done.stderr
+    assert len(server.requests) == 1
+
+
 SCRIPT = """
 import sys, cclgan_plugin.zoo.download as d
 from cclgan_plugin.zoo.index import find_entry
