@@ -50,9 +50,6 @@ class EncodedCache(ImageSource):
         piece = self._bytes[index]
         return self._source.read(index) if piece is None else piece.tobytes()
 
-    def places(self) -> set[str]:
-        return self._source.places()
-
 
 class DecodedCache:
     """The pixels of a source's images: for sets that fit into memory, some 0.5 MB for 480x320.

@@ -63,7 +63,8 @@ class ImageSide:
             self.source = EncodedCache(source) if cache == 'encoded' else source
             self._pixels = DecodedCache(source, at_least) if cache == 'decoded' else None
         except DataError as error:
-            raise DataError(f'cache: {cache}: {key}: {error}; choose cache: encoded or off') from error
+            smaller = 'off' if cache == 'encoded' else 'encoded or off'
+            raise DataError(f'cache: {cache}: {key}: {error}; choose cache: {smaller}') from error
         # Which images were complained of, in shared memory: one warning per file, not one per worker.
         self._warned = (
             torch.zeros(len(source), dtype=torch.uint8).share_memory_() if corrupt_images == 'skip' else None

@@ -113,10 +113,10 @@ def test_too_little_shared_memory_is_said_before_it_kills(
 ) -> None:
     monkeypatch.setattr(shared_bytes, 'free_shared_memory', lambda: 1000)
     root = make_folder('rainy', 3)
-    with pytest.raises(
-        DataError, match=r'cache: decoded: dataroot_lq: 3 images fill .*choose cache: encoded or off'
-    ):
-        ImageSide('dataroot_lq', FileSource(root, find_images(root)), 'error', 'decoded')
+    for cache, others in (('decoded', 'encoded or off'), ('encoded', 'off')):
+        message = rf'cache: {cache}: dataroot_lq: 3 images fill .*choose cache: {others}$'
+        with pytest.raises(DataError, match=message):
+            ImageSide('dataroot_lq', FileSource(root, find_images(root)), 'error', cache)
 
 
 def test_unknown_caches_are_refused(make: Callable[..., UnpairedImageDataset]) -> None:
