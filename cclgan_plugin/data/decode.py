@@ -7,8 +7,9 @@ import io
 import cv2
 import numpy as np
 from kornia_rs import io as png
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
+from cclgan_plugin.data.exif import upright
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.jpeg import is_whole_jpeg
 from cclgan_plugin.data.jpeg_pixels import decode_usual_jpeg
@@ -186,7 +187,7 @@ def _with_pillow(data: bytes, kind: str, name: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as opened:
             mode = opened.mode
-            image = ImageOps.exif_transpose(opened)
+            image = upright(opened)
             if mode.startswith('I;16'):
                 grey = np.asarray(image).astype(np.uint16)
                 return np.repeat(grey[..., None], 3, axis=2)

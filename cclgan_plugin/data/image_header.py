@@ -8,13 +8,13 @@ from typing import NamedTuple
 from PIL import Image
 
 from cclgan_plugin.data.decode import decode_image, format_of
+from cclgan_plugin.data.exif import orientation_of
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.jpeg import is_whole_jpeg, usual_jpeg
 from cclgan_plugin.data.png import look_at_png
 
 #: The usual extension of each format that is read.
 EXTENSIONS = {'PNG': '.png', 'JPEG': '.jpg', 'BMP': '.bmp', 'WEBP': '.webp', 'TIFF': '.tif'}
-_EXIF_ORIENTATION = 0x0112
 _LYING = (5, 6, 7, 8)
 
 
@@ -63,12 +63,10 @@ def read_header(data: bytes, name: str) -> ImageHeader:
     if kind in ('PNG', 'JPEG', 'WEBP'):
         try:
             with Image.open(io.BytesIO(data), formats=[kind]) as image:
+                if kind == 'PNG':
+                    image.load()  # its EXIF may lie behind its pixels
                 width, height = image.size
-                exif = Image.Exif()
-                exif.load(
-                    image.info.get('exif')
-                )  # not image.getexif(): it listens to XMP, which decoders do not
-                lying = exif.get(_EXIF_ORIENTATION) in _LYING
+                lying = orientation_of(image) in _LYING
             return ImageHeader(kind, *((height, width) if lying else (width, height)))
         except Exception:  # whatever Pillow dislikes about the header, decoding decides
             pass

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-#: The EXIF tag of eight ways to hold a camera.
-ORIENTATION = 0x0112
+from cclgan_plugin.data.exif import orientation_of, upright
+
 _TIFF_EXTRA_SAMPLES, _ASSOCIATED = 338, 1
 
 
@@ -20,7 +20,7 @@ def alpha_of(data: bytes, header: Image.Image, pixels: np.ndarray) -> np.ndarray
         pixels: its colours, upright.
     """
     if pixels.dtype == np.uint8:
-        return np.asarray(ImageOps.exif_transpose(header).convert('RGBA'))[..., 3]
+        return np.asarray(upright(header).convert('RGBA'))[..., 3]
     found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if found is not None and found.ndim == 2:
         # Grey with one value that is transparent, which OpenCV does not look at.
@@ -30,7 +30,7 @@ def alpha_of(data: bytes, header: Image.Image, pixels: np.ndarray) -> np.ndarray
     alpha = found[..., 3].astype(np.uint16)
     if header.format != 'TIFF':
         # Of pictures that it reads unchanged, OpenCV turns TIFF files only.
-        alpha = _turned(alpha, header.getexif().get(ORIENTATION, 1))
+        alpha = _turned(alpha, orientation_of(header))
     return alpha if alpha.shape == pixels.shape[:2] else None
 
 

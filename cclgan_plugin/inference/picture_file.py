@@ -13,13 +13,14 @@ import numpy as np
 from PIL import Image
 
 from cclgan_plugin.data.decode import decode_image, format_of
+from cclgan_plugin.data.exif import ORIENTATION
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.image_file import eight_bits
 from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS
 from cclgan_plugin.data.image_header import EXTENSIONS
 from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
-from cclgan_plugin.inference.alpha import ORIENTATION, alpha_of, freed_of, is_associated
+from cclgan_plugin.inference.alpha import alpha_of, freed_of, is_associated
 from cclgan_plugin.inference.pixels import LUMA
 
 _JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
@@ -70,7 +71,7 @@ def read_picture(path: str) -> Picture:
                 )
             mode, info = header.mode, dict(header.info)
             transparent = header.has_transparency_data
-            exif = _exif(header)
+            exif = _exif_or_none(header)
             alpha = alpha_of(data, header, pixels) if transparent else None
             if alpha is not None and alpha.dtype == np.uint16 and is_associated(header):
                 pixels = freed_of(alpha, pixels)
@@ -123,6 +124,13 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
     # In strips, because the sum is taken in float64, eight times the size of 8 bits.
     strips = (np.rint(pixels[i : i + 256] @ np.array(LUMA)) for i in range(0, len(pixels), 256))
     return np.concatenate([strip.astype(pixels.dtype) for strip in strips])
+
+
+def _exif_or_none(image: Image.Image) -> bytes | None:
+    try:
+        return _exif(image)
+    except Exception:  # damaged, which is no reason to refuse the picture; Pillow's readers raise many kinds
+        return None
 
 
 def _exif(image: Image.Image) -> bytes | None:

@@ -248,3 +248,27 @@ def test_a_png_that_claims_to_be_huge_is_a_bad_image_and_not_the_end(
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, 'big')
     with pytest.raises(ImageError, match=r'^photo: '):
         decode_image(bytes(data), 'photo')
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'WEBP', 'JPEG'])
+def test_damaged_exif_is_no_reason_to_refuse_a_picture(
+    picture: np.ndarray, encode: Encode, kind: str
+) -> None:
+    settings = {'lossless': True} if kind == 'WEBP' else {'quality': 98} if kind == 'JPEG' else {}
+    data = encode(picture, kind, **settings, exif=b'Exif\0\0garbage, no TIFF')
+    assert np.abs(decode_image(data, 'x').astype(int) - picture).mean() < 2
+
+
+def test_an_orientation_that_only_xmp_tells_turns_nothing_by_whichever_decoder(
+    picture: np.ndarray, encode: Encode
+) -> None:
+    tifffile = pytest.importorskip('tifffile')
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    exif = Image.Exif()
+    exif[271] = 'Maker'
+    assert decode_image(encode(picture, 'WEBP', exif=exif, xmp=xmp), 'x').shape == picture.shape
+    for dtype in (np.uint8, np.uint16):
+        buffer = io.BytesIO()
+        tags = [(700, 1, len(xmp), xmp, True)]
+        tifffile.imwrite(buffer, picture.astype(dtype), photometric='rgb', metadata=None, extratags=tags)
+        assert decode_image(buffer.getvalue(), 'x').shape == picture.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -67,3 +68,16 @@ def test_a_jpeg_whose_frame_has_a_wrong_length_is_not_believed(
     frame = data.index(b'\xff\xc0') + 2
     with pytest.raises(ImageError, match=r'^photo: '):
         read_header(data[:frame] + b'\0\4' + data[frame + 2 :], 'photo')
+
+
+def test_exif_behind_a_pngs_pixels_counts_as_in_decoding(
+    picture: np.ndarray, encode: Callable[..., bytes]
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = b'eXIf' + exif.tobytes().removeprefix(b'Exif\0\0')
+    chunk = (len(content) - 4).to_bytes(4, 'big') + content + zlib.crc32(content).to_bytes(4, 'big')
+    data = encode(picture, 'PNG')
+    data = data[:-12] + chunk + data[-12:]
+    assert decode_image(data, 'x').shape[:2] == (36, 24)
+    assert read_header(data, 'x') == ('PNG', 24, 36)

@@ -263,3 +263,30 @@ def test_damaged_png_files_are_not_told_by_libraries_past_us(tmp_path, capfd):
         with pytest.raises(ImageError):
             read_picture(str(tmp_path / 'a.png'))
     assert capfd.readouterr().err == ''
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize('deep', [False, True])
+def test_alpha_is_not_turned_by_xmp_since_the_colours_are_not(tmp_path, deep):
+    from cclgan_plugin.inference.picture_file import _chunk
+
+    pixels = np.dstack([PHOTO, ALPHA]).astype(np.uint16 if deep else np.uint8) * (257 if deep else 1)
+    content = cv2.imencode('.png', pixels[..., [2, 1, 0, 3]])[1].tobytes()
+    chunk = _chunk(b'iTXt', b'XML:com.adobe.xmp\0\0\0\0\0' + XMP)
+    (tmp_path / 'a.png').write_bytes(content[:33] + chunk + content[33:])
+    out = cv2.imread(str(again(tmp_path / 'a.png')), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(out[..., [2, 1, 0, 3]], pixels)
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'WEBP', 'JPEG'])
+def test_damaged_exif_is_dropped_and_the_picture_kept(tmp_path, kind):
+    settings = {'lossless': True} if kind == 'WEBP' else {'quality': 95}
+    file = tmp_path / f'a.{kind.lower()}'
+    Image.fromarray(PHOTO).save(file, kind, **settings, exif=b'Exif\0\0garbage, no TIFF')
+    picture = read_picture(str(file))
+    assert picture.exif is None
+    assert np.abs(picture.pixels.astype(int) - PHOTO).mean() < (4 if kind == 'JPEG' else 0.01)
+    with Image.open(again(file)) as image:
+        assert not image.getexif()
