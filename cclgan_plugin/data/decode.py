@@ -13,7 +13,7 @@ from cclgan_plugin.data.exif import upright
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.jpeg import is_whole_jpeg
 from cclgan_plugin.data.jpeg_pixels import decode_usual_jpeg
-from cclgan_plugin.data.png import chunk_names, png_fault
+from cclgan_plugin.data.png import chunk_names, look_at_png
 
 FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP', 'TIFF')
 
@@ -77,10 +77,18 @@ def decode_image(data: bytes, name: str, at_least: int | None = None) -> np.ndar
         image = decode_usual_jpeg(data)
     if image is None and kind == 'JPEG' and not is_whole_jpeg(data):
         raise ImageError(f'{name}: the JPEG file is truncated, its end is missing')
+    deep = False
     if image is None and _suits_opencv(data, kind, name):
         image = _with_opencv(data, _reduction(data, at_least) if kind == 'JPEG' else None)
+        deep = kind == 'TIFF' or (kind == 'PNG' and _has_16_bits(data))
     if image is None:
         image = _with_pillow(data, kind, name)
+        if deep and image.dtype == np.uint8:
+            # What OpenCV refuses, Pillow may fill up, and it cuts colours of 16 bits to 8.
+            raise ImageError(
+                f'{name}: the {kind} file is truncated, damaged or unusual: 16 bits per channel were '
+                'expected, only 8 can be read'
+            )
     return image
 
 
@@ -115,9 +123,13 @@ def _what_else(data: bytes) -> str:
     return f'it begins with the bytes {beginning[:8].hex(" ")}'
 
 
+def _has_16_bits(png: bytes) -> bool:
+    return png[24:25] == b'\x10'
+
+
 def _suits_opencv(data: bytes, kind: str, name: str) -> bool:
     """Whether OpenCV, which is faster, gives the right pixels."""
-    if kind == 'PNG' and data[24:25] != b'\x10' and png_fault(data):
+    if kind == 'PNG' and not _has_16_bits(data) and isinstance(look_at_png(data), str):
         # Its PNG library writes past us to the standard error; 16 bits, though, Pillow would cut to 8.
         return False
     if kind == 'WEBP':

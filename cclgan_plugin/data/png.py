@@ -28,27 +28,17 @@ class UsualPng(NamedTuple):
     height: int
 
 
-def png_fault(data: bytes) -> str | None:
-    """What is wrong with the chunks of a PNG file, such as ``'damaged: ...'``; None = nothing.
+def look_at_png(data: bytes) -> UsualPng | str | None:
+    """One walk along the chunks of a PNG file, all of whose checksums are compared.
 
     Each has a length, a name, content, and a CRC-32 of the last two (PNG, section 5.3).
 
     Args:
         data: a file that begins with the PNG signature.
-    """
-    looked = look_at_png(data)
-    return looked if isinstance(looked, str) else None
-
-
-def look_at_png(data: bytes) -> UsualPng | str | None:
-    """One walk along the chunks of a PNG file, all of whose checksums are compared.
-
-    Args:
-        data: a file that begins with the PNG signature.
 
     Returns:
-        Its size; or what is wrong with its chunks, as of :func:`png_fault`; None = they are whole, but it
-        may be turned by EXIF or is unusual, and a decoder should have its say.
+        Its size; or what is wrong with its chunks, such as ``'damaged: ...'``; None = they are whole, but
+        it may be turned by EXIF or is unusual, and a decoder should have its say.
     """
     view = memoryview(data)
     names = []

@@ -250,6 +250,16 @@ def test_a_png_that_claims_to_be_huge_is_a_bad_image_and_not_the_end(
         decode_image(bytes(data), 'photo')
 
 
+@pytest.mark.parametrize('kind', ['PNG', 'TIFF'])
+def test_16_bits_that_are_cut_short_do_not_become_8(kind: str) -> None:
+    deep = np.random.default_rng(0).integers(0, 2**16, (60, 60, 3), dtype=np.uint16)
+    settings = [cv2.IMWRITE_TIFF_COMPRESSION, 1] if kind == 'TIFF' else []
+    data = cv2.imencode(f'.{kind.lower()}', deep, settings)[1].tobytes()
+    for missing in (4, 6, 12, 2000):
+        with pytest.raises(ImageError, match=rf'^photo: the {kind} file is truncated'):
+            decode_image(data[:-missing], 'photo')
+
+
 @pytest.mark.parametrize('kind', ['PNG', 'WEBP', 'JPEG'])
 def test_damaged_exif_is_no_reason_to_refuse_a_picture(
     picture: np.ndarray, encode: Encode, kind: str
