@@ -16,6 +16,8 @@ from cclgan_plugin.data.png import look_at_png
 #: The usual extension of each format that is read.
 EXTENSIONS = {'PNG': '.png', 'JPEG': '.jpg', 'BMP': '.bmp', 'WEBP': '.webp', 'TIFF': '.tif'}
 _LYING = (5, 6, 7, 8)
+# Of these, files say what they hold and whether all of it is there.
+_TELLING = ('PNG', 'JPEG', 'WEBP')
 
 
 class ImageHeader(NamedTuple):
@@ -60,7 +62,7 @@ def read_header(data: bytes, name: str) -> ImageHeader:
             raise ImageError(f'{name}: the JPEG file is truncated, its end is missing')
     if kind == 'WEBP' and len(data) < 8 + int.from_bytes(data[4:8], 'little'):
         raise ImageError(f'{name}: the WEBP file is truncated')
-    if kind in ('PNG', 'JPEG', 'WEBP'):
+    if kind in _TELLING:
         try:
             with Image.open(io.BytesIO(data), formats=[kind]) as image:
                 if kind == 'PNG':
@@ -73,3 +75,15 @@ def read_header(data: bytes, name: str) -> ImageHeader:
     height, width = decode_image(data, name).shape[:2]
     assert kind is not None
     return ImageHeader(kind, width, height)
+
+
+def check_whole(data: bytes, name: str) -> None:
+    """:func:`read_header` beside decoding: what decoders forgive, such as a PNG's missing end, is said.
+
+    BMP and TIFF files are left alone: of them nothing is known but what decoding says.
+
+    Raises:
+        ImageError: cut off or damaged.
+    """
+    if format_of(data) in _TELLING:
+        read_header(data, name)

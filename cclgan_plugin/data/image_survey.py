@@ -10,7 +10,7 @@ import numpy as np
 
 from cclgan_plugin.data.decode import decode_image, format_of
 from cclgan_plugin.data.image_error import ImageError
-from cclgan_plugin.data.image_header import read_header
+from cclgan_plugin.data.image_header import check_whole
 from cclgan_plugin.data.image_signature import signature
 from cclgan_plugin.data.jpeg_pixels import decode_usual_jpeg, is_sound_jpeg
 from cclgan_plugin.data.ordered_work import in_order
@@ -67,7 +67,7 @@ def survey(source: ImageSource, workers: int | None = None) -> Iterator[Surveyed
             if image is None:
                 image = decode_image(data, name)
             # OpenCV decodes a PNG whose last bytes are missing or wrong.
-            read_header(data, name)
+            check_whole(data, name)
         except ImageError as error:
             return Surveyed(name, error=str(error))
         pixels = np.ascontiguousarray(image)

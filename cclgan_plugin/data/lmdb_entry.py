@@ -10,7 +10,7 @@ import numpy as np
 
 from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_file import encode_image
-from cclgan_plugin.data.image_header import EXTENSIONS, read_header
+from cclgan_plugin.data.image_header import EXTENSIONS, check_whole, read_header
 from cclgan_plugin.data.lmdb_keys import sub_image_key
 from cclgan_plugin.errors import OptionError
 
@@ -91,9 +91,10 @@ def make_entries(data: bytes, name: str, key: str, settings: EntrySettings) -> l
     Raises:
         ImageError: the image is no good.
     """
-    header = read_header(data, name)
     if settings.keeps_bytes:
+        header = read_header(data, name)
         return [Entry(key, data, header.height, header.width, EXTENSIONS[header.kind])]
+    check_whole(data, name)
     image = _shrink(decode_image(data, name), settings.max_size)
     extension = '.png' if settings.encode == 'keep' else f'.{settings.encode}'
     entries = []

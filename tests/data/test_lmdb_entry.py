@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from cclgan_plugin.data import image_header, lmdb_entry
 from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.lmdb_entry import EntrySettings, make_entries
@@ -89,3 +90,19 @@ def test_a_bad_image_is_named(picture: np.ndarray, encode: Callable[..., bytes])
 def test_wrong_numbers(settings: dict[str, int], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         EntrySettings(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF'])
+def test_an_image_that_is_made_anew_is_decoded_once(
+    picture: np.ndarray, encode: Callable[..., bytes], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+
+    def counted(data: bytes, name: str) -> np.ndarray:
+        decoded.append(name)
+        return decode_image(data, name)
+
+    for module in (image_header, lmdb_entry):
+        monkeypatch.setattr(module, 'decode_image', counted)
+    make_entries(encode(picture, kind), 'x', 'key', EntrySettings(crop=8))
+    assert decoded == ['x']
