@@ -23,7 +23,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
 #: LMDB's own limit is 511 bytes; this leaves room for a sub-image's corner.
 LONGEST = 470
@@ -57,11 +57,6 @@ def possible_keys(name: str) -> tuple[str, str]:
 def sub_image_key(key: str, top: int, left: int) -> str:
     """The key of a part of an image, named by its top left corner in pixels of the image."""
     return f'{key}~y{top}x{left}'
-
-
-def name_of_key(key: str) -> str:
-    """The image's name: its path, without an extension unless the key needed it to be unique."""
-    return os.fsdecode(unquote_to_bytes(key.partition('~')[0]))
 
 
 def _encode(name: str) -> str:

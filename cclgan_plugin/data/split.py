@@ -12,8 +12,6 @@ import numpy as np
 from cclgan_plugin.data.randomness import generator
 from cclgan_plugin.errors import DataError, OptionError
 
-LISTS = ('rainy', 'clean', 'val')
-
 
 @dataclass
 class Split:

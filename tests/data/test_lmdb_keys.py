@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from cclgan_plugin.data.lmdb_keys import LONGEST, lmdb_keys, name_of_key, sub_image_key
+from cclgan_plugin.data.lmdb_keys import LONGEST, lmdb_keys, sub_image_key
+
+
+def name_of_key(key: str) -> str:
+    """The way back that the documentation describes."""
+    return os.fsdecode(unquote_to_bytes(key.partition('~')[0]))
+
 
 ODD_NAMES = [
     'a.png',

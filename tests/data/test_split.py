@@ -11,8 +11,10 @@ import pytest
 from cclgan_plugin.cli.main import main
 from cclgan_plugin.data.scene_groups import scene_groups
 from cclgan_plugin.data.sources import FileSource
-from cclgan_plugin.data.split import LISTS, lists_of, pair_by_scene, split
+from cclgan_plugin.data.split import lists_of, pair_by_scene, split
 from cclgan_plugin.errors import DataError, OptionError
+
+LISTS = ('rainy', 'clean', 'val')
 
 
 def _noise(seed: int) -> np.ndarray:
