@@ -23,7 +23,7 @@ from cclgan_plugin.inference.exact.statistics import (
     scale_and_shift,
 )
 from cclgan_plugin.inference.exact.stores import MemoryStore, PixelStore, Store
-from cclgan_plugin.inference.exact.trace import Operation, TileError, put_in, trace
+from cclgan_plugin.inference.exact.trace import Operation, TileError, put_in, reduces, trace
 
 
 class MemoryLimitError(UserError):
@@ -114,9 +114,20 @@ class _Run:
         self.passes = [op for op in operations if self._gathers(op) or self._forks(op)]
 
     def _gathers(self, op: Operation) -> bool:
-        return norm_of(op) is not None or (
-            not op.spatial and any(self.operations[i].spatial for i in op.inputs)
-        )
+        """Whether a pass for the statistics of a whole map is needed before ``op``.
+
+        Raises:
+            TileError: it makes something else of a whole map than its mean, sum or variance.
+        """
+        if op.spatial:
+            return norm_of(op) is not None
+        if not any(self.operations[i].spatial for i in op.inputs):
+            return False
+        if not reduces(op.function, op.args):
+            raise TileError(
+                f'exact tiles do not know the operation "{op.name}" of the network over a whole map'
+            )
+        return True
 
     def _forks(self, op: Operation) -> bool:
         return op.spatial and len(self.consumers[op.index]) > 1 and op.function is not None

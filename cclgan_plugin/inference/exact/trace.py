@@ -121,7 +121,7 @@ class _Builder:
         if not isinstance(first, Tensor):
             raise TileError(f'exact tiles: {function} of the network gives no tensor')
         spatial = first.ndim == 4 and (
-            function is None or (not _reduces(function, args) and self._any_spatial(inputs))
+            function is None or (not reduces(function, args) and self._any_spatial(inputs))
         )
         if isinstance(value, (tuple, list)) and spatial and 'norm' not in str(function):
             raise TileError(f'exact tiles do not know the operation {function} of the network')
@@ -158,7 +158,7 @@ def put_in(values: Any, results: dict[int, Any]) -> Any:
     return values
 
 
-def _reduces(function: Any, args: tuple[Any, ...]) -> bool:
+def reduces(function: Any, args: tuple[Any, ...]) -> bool:
     """Whether an operation takes a mean or variance over all pixels of each channel."""
     if function not in REDUCTIONS:
         return False

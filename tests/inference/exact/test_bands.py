@@ -131,6 +131,43 @@ def test_an_operation_without_a_rule_is_refused():
         run_in_bands(_Shuffled(), photo(16, 16), 1 << 30)
 
 
+class _Whole(nn.Module):
+    """Changes an image by a number that belongs to the whole of it."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+
+    def forward(self, x):
+        return x * 0.5 + self.number(x).reshape(1, -1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    'number',
+    [
+        lambda x: x.amax((2, 3)),
+        lambda x: x.amin((2, 3)),
+        lambda x: x.std((2, 3)),
+        lambda x: torch.linalg.vector_norm(x, dim=(2, 3)),
+        lambda x: x.flatten(2).mean(2),
+        lambda x: x.mean((1, 2, 3)),
+        lambda x: x.mean(),
+        lambda x: x.mean(1).mean((1, 2)),
+    ],
+    ids=['amax', 'amin', 'std', 'norm', 'flat mean', 'mean with channels', 'mean of all', 'mean of means'],
+)
+def test_of_a_whole_map_only_means_sums_and_variances_are_known(number):
+    with pytest.raises(TileError, match=r'do not know the operation "\w+" of the network over a whole map'):
+        run_in_bands(_Whole(number), photo(16, 16), 1 << 30, band=4)
+
+
+@pytest.mark.parametrize('keep', [True, False])
+@pytest.mark.parametrize('name', ['mean', 'sum', 'var'])
+def test_means_sums_and_variances_of_a_whole_map(name, keep):
+    network = _Whole(lambda x: getattr(x, name)((2, 3), keepdim=keep))
+    assert difference(network, photo(40, 28), band=6) < 2e-4
+
+
 def test_too_little_memory_is_said_at_once(make_network):
     with pytest.raises(MemoryLimitError, match=r'needs about \d+ MiB .* raise --memory'):
         run_in_bands(make_network(), photo(64, 64), 1000)
