@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cclgan_plugin.errors import OptionError, line_of
 from cclgan_plugin.inference.exact import run_in_bands, whole_image_bytes
 from cclgan_plugin.inference.exact.bands import Progress
+from cclgan_plugin.inference.exact.trace import TileError
 from cclgan_plugin.inference.memory import budget, parse_memory
 from cclgan_plugin.inference.pixels import is_whole, to_network
 
@@ -155,7 +156,12 @@ class Derainer:
         if self.memory is None and n * h * w <= _SMALL:
             return True
         if (c, h, w) not in self._needed:
-            self._needed[c, h, w] = whole_image_bytes(self.network, (1, c, h, w), self.device, self.dtype)
+            try:
+                needed = whole_image_bytes(self.network, (1, c, h, w), self.device, self.dtype)
+            except TileError:
+                # There are no bands for this network: one piece is the only way, and it may well fit.
+                return True
+            self._needed[c, h, w] = needed
         return n * (self._needed[c, h, w] + 4 * c * h * w) <= budget(self.memory, self.device)
 
     def _in_one_piece(self, images: Tensor) -> Tensor:

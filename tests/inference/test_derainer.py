@@ -127,6 +127,15 @@ def test_the_memory_limit_leads_to_bands_with_the_same_result(derainer, monkeypa
     torch.testing.assert_close(in_bands, whole, rtol=0, atol=1e-4)
 
 
+def test_a_network_that_bands_do_not_know_gets_large_pictures_in_one_piece():
+    shuffled = torch.nn.Sequential(torch.nn.PixelUnshuffle(2), torch.nn.PixelShuffle(2))
+    picture = np.resize(PHOTO, (516, 516, 3))
+    for memory in (None, '1M'):
+        derainer = Derainer(shuffled, device='cpu', memory=memory)
+        np.testing.assert_array_equal(derainer(picture), picture)
+        assert not derainer.used_bands
+
+
 def test_the_default_works_offline(monkeypatch):
     monkeypatch.setenv('CCLGAN_OFFLINE', '1')
     assert Derainer.from_pretrained(device='cpu')(PHOTO).shape == PHOTO.shape
