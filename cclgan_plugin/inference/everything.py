@@ -80,7 +80,7 @@ def derain_everything(
     """
     if batch is not None and batch < 1:
         raise OptionError(f'--batch {batch}: expected at least 1')
-    jobs = plan(inputs, out)
+    jobs = plan(inputs, out, compare)
     measurer = Measurer(truth, niqe) if truth is not None or niqe else None
     done = Done(out)
     folder = (

@@ -40,7 +40,7 @@ class Job:
         return extension_of(self.source) in VIDEO_EXTENSIONS
 
 
-def plan(inputs: Sequence[str], out: str) -> list[Job]:
+def plan(inputs: Sequence[str], out: str, compare: str | None = None) -> list[Job]:
     """Every file to be derained, in order.
 
     A folder's tree is kept below ``out``, as is that of a pattern below its fixed part; single files go to
@@ -50,6 +50,8 @@ def plan(inputs: Sequence[str], out: str) -> list[Job]:
     Args:
         inputs: files, folders, and patterns such as ``photos/**/*.png``.
         out: a folder, or a file for one single file.
+        compare: folder for side-by-side pictures. What lies in it or in ``out`` is no input to a folder or a
+            pattern that holds them: it is from an earlier run.
 
     Raises:
         DataError: an input does not exist or holds nothing, two would become the same file, an output is an
@@ -59,7 +61,7 @@ def plan(inputs: Sequence[str], out: str) -> list[Job]:
         raise DataError('-o: an empty name; expected a folder, or a file for a single file')
     found: list[tuple[str, str]] = []
     for given in inputs:
-        found += _expand(given, out)
+        found += _expand(given, (out, compare) if compare else (out,))
     # A file may be named twice, also by a folder and a pattern.
     found = list(dict.fromkeys(found))
     one_file = len(inputs) == 1 and os.path.isfile(inputs[0])
@@ -74,19 +76,14 @@ def plan(inputs: Sequence[str], out: str) -> list[Job]:
     return jobs
 
 
-def _expand(given: str, out: str) -> list[tuple[str, str]]:
+def _expand(given: str, results: Sequence[str]) -> list[tuple[str, str]]:
     """Files behind one input, each with its name below the output folder."""
     if os.path.isdir(given):
-        inside = os.path.join(os.path.realpath(out), '')
         names = [name for name in visible_files(given, 'INPUT') if extension_of(name) in _FILES]
         if not any(extension_of(name) not in _OTHER_PICTURES for name in names):
             find_images(given, 'INPUT')  # says what is there instead
         files = [(os.path.join(given, name), name) for name in names]
-        # Results of an earlier run, where the output folder lies in the input folder.
-        found = [f for f in files if not os.path.realpath(f[0]).startswith(inside)]
-        if not found and not os.path.realpath(given).startswith(inside[:-1]):
-            raise DataError(f'INPUT: no picture or video in "{given}" besides what lies in "{out}"')
-        return found or files
+        return _not_results(files, given, given, results)
     if os.path.lexists(given):
         return [(given, os.path.basename(given))]
     if glob.has_magic(given):
@@ -96,10 +93,23 @@ def _expand(given: str, out: str) -> list[tuple[str, str]]:
         fixed = given
         while glob.has_magic(fixed):
             fixed = os.path.dirname(fixed)
-        return [(path, os.path.relpath(path, fixed or '.').replace(os.sep, '/')) for path in matches]
+        files = [(path, os.path.relpath(path, fixed or '.').replace(os.sep, '/')) for path in matches]
+        return _not_results(files, given, fixed or '.', results)
     folder = os.path.dirname(given) or '.'
     near = did_you_mean(os.path.basename(given), os.listdir(folder)) if os.path.isdir(folder) else ''
     raise DataError(f'INPUT: there is no file or folder "{given}".{near}')
+
+
+def _not_results(
+    files: list[tuple[str, str]], given: str, folder: str, results: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Without the results of an earlier run, unless the folder that is searched lies among them itself."""
+    searched, *below = (os.path.join(os.path.realpath(place), '') for place in (folder, *results))
+    apart = tuple(place for place in below if not searched.startswith(place))
+    found = [f for f in files if not os.path.realpath(f[0]).startswith(apart)]
+    if not found:
+        raise DataError(f'INPUT: "{given}": no picture or video besides what lies in "{results[0]}"')
+    return found
 
 
 def _check_kind(job: Job) -> None:

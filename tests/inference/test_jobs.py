@@ -34,3 +34,30 @@ def test_a_folder_with_neither_is_told_what_it_has(tmp_path: Path) -> None:
     _touch(tmp_path, 'in/a.txt', 'in/b.gif')
     with pytest.raises(DataError, match=r'no image in ".*", found only 1 x \.gif, 1 x \.txt|1 x \.txt, 1 x'):
         plan([str(tmp_path / 'in')], str(tmp_path / 'out'))
+
+
+@pytest.mark.parametrize('given', ['in', 'in/**/*.png', 'in/*/*.png', '[i]n/**/*'])
+@pytest.mark.parametrize('compare', [None, 'in/seen'])
+def test_what_an_earlier_run_left_below_the_input_is_no_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, compare: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _touch(tmp_path, 'in/day/a.png', 'in/day/b.png')
+    first = plan([given], 'in/out', compare)
+    assert [job.name.rpartition('/')[2] for job in first] == ['a.png', 'b.png']
+    _touch(tmp_path, *(job.out for job in first), *([f'{compare}/a.png'] if compare else []))
+    assert plan([given], 'in/out', compare) == first
+
+
+def test_results_may_be_derained_once_more(tmp_path: Path) -> None:
+    _touch(tmp_path, 'out/a.png', 'out/again/a.png')
+    for given in ('out', 'out/*.png'):
+        (job,) = plan([str(tmp_path / given)], str(tmp_path / 'out/again'))
+        assert job.source == str(tmp_path / 'out/a.png')
+
+
+@pytest.mark.parametrize('given', ['in', 'in/**/*.png'])
+def test_nothing_but_results_is_said(tmp_path: Path, given: str) -> None:
+    _touch(tmp_path, 'in/out/a.png')
+    with pytest.raises(DataError, match='besides what lies in ".*out"'):
+        plan([str(tmp_path / given)], str(tmp_path / 'in/out'))
