@@ -26,6 +26,8 @@ from cclgan_plugin.inference.pixels import LUMA
 _JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
 _TIFF = ('.tif', '.tiff')
 _WITH_ALPHA = ('.png', '.webp', *_TIFF)
+#: BMP and PNG count by metre, in 32 bits.
+_DPI_LIMIT = 1e6
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 #: Of a TIFF file's tags, those that speak of the picture; the others say how the file is laid out.
 _DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
@@ -70,6 +72,7 @@ def read_picture(path: str) -> Picture:
                     f'{path}: it holds {frames} frames or pages; give them one by one, or as a video'
                 )
             mode, info = header.mode, dict(header.info)
+            dpi = _dpi(info.get('dpi'))
             transparent = header.has_transparency_data
             exif = _exif_or_none(header)
             alpha = alpha_of(data, header, pixels) if transparent else None
@@ -84,7 +87,7 @@ def read_picture(path: str) -> Picture:
     grey = mode in ('1', 'L', 'LA', 'La') or mode.startswith('I;16')
     kind = format_of(data)
     assert kind is not None
-    return Picture(pixels, alpha, grey, icc or None, exif, info.get('dpi'), kind)
+    return Picture(pixels, alpha, grey, icc or None, exif, dpi, kind)
 
 
 def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> bytes:
@@ -118,6 +121,14 @@ def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> byte
     except (OSError, ValueError, cv2.error, struct.error) as error:
         height, width = pixels.shape[:2]
         raise DataError(f'a picture of {width}x{height} cannot be written as {extension}: {error}') from error
+
+
+def _dpi(found: Any) -> tuple[float, float] | None:
+    """A resolution that can be written again: files may say 300/0 (not a number here), or 4294967295."""
+    if found is None:
+        return None
+    x, y = (float(value) for value in found)
+    return (x, y) if 0 < x < _DPI_LIMIT and 0 < y < _DPI_LIMIT else None
 
 
 def _grey(pixels: np.ndarray) -> np.ndarray:

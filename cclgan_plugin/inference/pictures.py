@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cclgan_plugin.errors import UserError
+from cclgan_plugin.errors import DataError, UserError
 from cclgan_plugin.inference.comparison import side_by_side
 from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import Job
@@ -159,6 +159,9 @@ class _Work:
         except UserError as error:
             message = str(error)
             return Outcome(job, error if job.out in message else type(error)(f'{job.source}: {message}'))
+        except Exception as error:  # what a file holds beside its pixels fails the encoders in many ways
+            message = f'{job.source}: cannot be written as {job.out}: {type(error).__name__}: {error}'
+            return Outcome(job, DataError(message))
         return self._measure(Outcome(job))
 
     def _skip(self, job: Job) -> Outcome:

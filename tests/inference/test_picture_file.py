@@ -223,6 +223,27 @@ def test_16_bit_grey_keeps_its_transparent_value(tmp_path):
     np.testing.assert_array_equal(found[..., 3], np.where(grey == grey[4, 7], 0, 65535))
 
 
+@pytest.mark.parametrize('pixels', [PHOTO, DEEP], ids=['8 bits', '16 bits'])
+@pytest.mark.parametrize(
+    ('resolution', 'expected'),
+    [((300, 1), (300, 300)), ((300, 0), None), ((0, 1), None), ((2**32 - 1, 1), None)],
+)
+def test_a_resolution_that_cannot_be_is_left_out(tmp_path, pixels, resolution, expected):
+    import struct
+
+    file = tmp_path / 'a.tif'
+    tifffile.imwrite(file, pixels, photometric='rgb', resolution=(300, 300), resolutionunit='inch')
+    content = bytearray(file.read_bytes())
+    with tifffile.TiffFile(file) as tiff:
+        for name in ('XResolution', 'YResolution'):
+            place = tiff.pages[0].tags[name].valueoffset
+            content[place : place + 8] = struct.pack('<II', *resolution)
+    file.write_bytes(content)
+    for extension in ('.tif', '.png', '.jpg', '.bmp', '.webp'):
+        assert read_picture(str(file)).dpi == expected
+        again(file, extension)
+
+
 @pytest.mark.parametrize('name', ['scan', 'photo.gif', 'photo.heic', 'photo.bak'])
 @pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'WEBP', 'TIFF', 'BMP'])
 def test_without_the_extension_of_an_image_the_format_stays(tmp_path, name, kind):

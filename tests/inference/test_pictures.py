@@ -53,3 +53,16 @@ def test_with_a_limit_nothing_is_read_or_written_while_a_large_picture_is_comput
             before = events[:i]
             for what in ('read', 'write'):
                 assert before.count(f'{what} begins') == before.count(f'{what} ends')
+
+
+def test_a_picture_that_an_encoder_fails_on_is_named_and_the_others_are_done(jobs, weights_file, monkeypatch):
+    encode = pictures.encode_picture
+
+    def fail_on_small(pixels, picture, extension):
+        return encode(pixels, picture, extension) if len(pixels) == 40 else 1 // 0
+
+    monkeypatch.setattr(pictures, 'encode_picture', fail_on_small)
+    derainer = Derainer.from_pretrained(weights_file, device='cpu')
+    outcomes = list(pictures.derain_pictures(derainer, jobs))
+    assert [o.error is None for o in outcomes] == [True, False, True, False, True]
+    assert str(outcomes[1].error).startswith(f'{jobs[1].source}: cannot be written as {jobs[1].out}: ')
