@@ -59,5 +59,5 @@ def test_results_may_be_derained_once_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize('given', ['in', 'in/**/*.png'])
 def test_nothing_but_results_is_said(tmp_path: Path, given: str) -> None:
     _touch(tmp_path, 'in/out/a.png')
-    with pytest.raises(DataError, match='besides what lies in ".*out"'):
+    with pytest.raises(DataError, match=r'besides what lies in ".*out"'):
         plan([str(tmp_path / given)], str(tmp_path / 'in/out'))
