@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Collection
-from fractions import Fraction
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,24 +16,19 @@ from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import VIDEO_EXTENSIONS
 from cclgan_plugin.inference.video_look import picture_stream, quarter_turns
+from cclgan_plugin.inference.video_target import VideoTarget, written
 from cclgan_plugin.partial_file import partial_path
 
 #: Called with the number of frames that are done, and of all (0 = not known).
 FrameProgress = Callable[[int, int], None]
-
-#: What a container says about its own making.
-_OF_THE_CONTAINER = ('major_brand', 'minor_version', 'compatible_brands', 'encoder')
-
-#: Encoders for codecs that are written under another name, or not at all.
-_ENCODERS = {'h264': 'libx264', 'hevc': 'libx265', 'vp9': 'libvpx-vp9', 'vp8': 'libvpx', 'av1': 'libsvtav1'}
 
 
 def derain_video(derainer: Derainer, source: str, out: str, progress: FrameProgress | None = None) -> int:
     """Derain every frame of a video.
 
     The picture keeps its size and is turned upright, its frames keep their times; sound and subtitles are
-    copied without decoding. The codec stays where an encoder for it is there, else it becomes H.264. The file
-    appears when it is whole.
+    copied without decoding. The codec stays where an encoder for it is there and the container holds it; else
+    it becomes H.264, or what is usual in the container. The file appears when it is whole.
 
     Args:
         derainer: with the network.
@@ -48,23 +42,24 @@ def derain_video(derainer: Derainer, source: str, out: str, progress: FrameProgr
     Raises:
         OptionError: PyAV is not installed.
         ImageError: the file is no video, or is cut off or damaged.
-        DataError: the result cannot be written, or its extension is not that of a video.
+        DataError: the result cannot be written, its extension is not that of a video, or its container
+            cannot hold the sound or the subtitles.
     """
     av = _av()
     temporary = Path(partial_path(out, keep_extension=True))
     if os.path.splitext(out)[1].lower() not in VIDEO_EXTENSIONS:
         raise DataError(f'{out}: expected the extension of a video: {", ".join(VIDEO_EXTENSIONS)}')
     try:
-        os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
-        turns = quarter_turns(av, source)
-        count = _transcode(av, derainer, source, str(temporary), turns, progress)
-        os.replace(temporary, out)
+        with written(av, out):
+            os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+        count = _transcode(av, derainer, source, out, str(temporary), progress)
+        with written(av, out):
+            os.replace(temporary, out)
     except av.error.FFmpegError as error:
-        if error.errno in (28, 13, 30):
-            raise DataError(f'{out}: cannot be written: {error.strerror}') from error
+        # Errors of writing have become others by now.
+        if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
+            raise ImageError(f'{source}: cannot be read: {error.strerror}') from error
         raise ImageError(f'{source}: not a readable video, or damaged ({error.strerror})') from error
-    except OSError as error:
-        raise DataError(f'{out}: cannot be written: {error.strerror or error}') from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -72,97 +67,44 @@ def derain_video(derainer: Derainer, source: str, out: str, progress: FrameProgr
 
 
 def _transcode(
-    av: Any, derainer: Derainer, source: str, out: str, turns: int, progress: FrameProgress | None
+    av: Any, derainer: Derainer, source: str, out: str, file: str, progress: FrameProgress | None
 ) -> int:
+    turns = quarter_turns(av, source)
+    count = 0
     with av.open(source) as reading:
         video = picture_stream(reading, source)
         video.thread_type = 'AUTO'
-        with av.open(
-            out, 'w', options={'movflags': 'faststart'} if out.lower().endswith(('mp4', 'mov', 'm4v')) else {}
-        ) as writing:
-            target = _video_stream(av, writing, video, turns)
-            _describe(reading, writing, _OF_THE_CONTAINER)
-            copied = {
-                stream.index: writing.add_stream_from_template(stream)
-                for stream in (*reading.streams.audio, *reading.streams.subtitles)
-            }
-            for index, stream in copied.items():
-                _describe(reading.streams[index], stream, ())
-            count = 0
-            streams = [video, *(reading.streams[index] for index in copied)]
-            for packet in reading.demux(streams):
-                if packet.stream.index in copied:
+        size = video.codec_context.width, video.codec_context.height
+        with VideoTarget(av, file, out, reading, video, turns) as target:
+            for packet in reading.demux([video, *(reading.streams[index] for index in target.copied)]):
+                if packet.stream.index in target.copied:
                     if packet.dts is not None:
-                        packet.stream = copied[packet.stream.index]
-                        writing.mux(packet)
+                        target.copy(packet)
                     continue
                 for frame in packet.decode():
-                    writing.mux(target.encode(_derained(av, derainer, frame, target, turns)))
+                    if (frame.width, frame.height) != size:
+                        raise ImageError(
+                            f'{source}: frame {count + 1} has {frame.width}x{frame.height} pixels, '
+                            f'those before have {size[0]}x{size[1]}; give the parts one by one'
+                        )
+                    target.encode(_derained(av, derainer, frame, target.pixel_format, turns))
                     count += 1
                     if progress:
                         progress(count, video.frames)
-            writing.mux(target.encode(None))
-    if count == 0:
-        raise ImageError(f'{source}: not a single frame could be decoded')
+            if count == 0:
+                raise ImageError(f'{source}: not a single frame could be decoded')
+            target.encode(None)
     return count
 
 
-def _describe(source: Any, target: Any, without: Collection[str]) -> None:
-    """Titles, languages, the time of the recording."""
-    target.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in without})
-
-
-def _video_stream(av: Any, writing: Any, video: Any, turns: int) -> Any:
-    """A stream like ``video``, of the same codec where there is an encoder for it."""
-    codec = _ENCODERS.get(video.codec_context.name, video.codec_context.name)
-    if codec not in av.codecs_available or not _can_encode(av, codec):
-        codec = 'libx264' if 'libx264' in av.codecs_available else 'mpeg4'
-    rate = video.average_rate or video.guessed_rate or 25
-    target = writing.add_stream(codec, rate=rate)
-    width, height = video.codec_context.width, video.codec_context.height
-    target.width, target.height = (height, width) if turns % 2 else (width, height)
-    formats = [f.name for f in av.Codec(codec, 'w').video_formats or ()]
-    wanted = video.codec_context.pix_fmt
-    target.pix_fmt = wanted if wanted in formats or not formats else formats[0]
-    context = target.codec_context
-    context.time_base = _time_base(codec, video.time_base, rate)
-    shape = video.sample_aspect_ratio
-    if shape:
-        context.sample_aspect_ratio = 1 / shape if turns % 2 else shape
-    for name in ('color_range', 'colorspace', 'color_primaries', 'color_trc'):
-        setattr(context, name, getattr(video.codec_context, name))
-    if codec in ('libx264', 'libx265'):
-        target.options = {'crf': '17', 'preset': 'medium'}
-        if codec == 'libx265':
-            # It tells what it does, past us.
-            target.options |= {'x265-params': 'log-level=error'}
-    elif video.codec_context.bit_rate:
-        target.bit_rate = video.codec_context.bit_rate
-    return target
-
-
-def _time_base(codec: str, wanted: Any, rate: Any) -> Any:
-    """That of the source, unless the codec has none so fine."""
-    if codec in ('mpeg1video', 'mpeg2video'):
-        return 1 / Fraction(rate)
-    return Fraction(1, 45_000) if codec == 'mpeg4' and wanted.denominator > 65_535 else wanted
-
-
-def _can_encode(av: Any, codec: str) -> bool:
-    try:
-        return bool(av.Codec(codec, 'w').is_encoder)
-    except (ValueError, av.error.FFmpegError):
-        return False
-
-
-def _derained(av: Any, derainer: Derainer, frame: Any, target: Any, turns: int) -> Any:
+def _derained(av: Any, derainer: Derainer, frame: Any, pixel_format: str, turns: int) -> Any:
     # More than 8 bits stay more than 8 bits.
     deep = any(component.bits > 8 for component in frame.format.components)
     kind = 'rgb48le' if deep else 'rgb24'
     upright = np.ascontiguousarray(np.rot90(frame.to_ndarray(format=kind), turns))
     derained = av.VideoFrame.from_ndarray(derainer(upright), format=kind)
     derained = derained.reformat(
-        format=target.pix_fmt,
+        format=pixel_format,
         dst_colorspace=frame.colorspace or None,
         dst_color_range=frame.color_range or None,
     )

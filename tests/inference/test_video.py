@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -217,3 +218,121 @@ def test_encoders_keep_their_words_to_themselves(derainer, tmp_path, capfd):
     capfd.readouterr()
     assert derain_video(derainer, str(tmp_path / 'a.mp4'), str(tmp_path / 'b.mp4')) == 3
     assert capfd.readouterr().err == ''
+
+
+def encoded(path, codec='libx264', size=(64, 48), pixels='yuv420p', sound=None, count=6, **settings):
+    """A short video at 5 frames a second."""
+    with av.open(str(path), 'w', **settings) as out:
+        video = out.add_stream(codec, rate=5)
+        (video.width, video.height), video.pix_fmt = size, pixels
+        audio = out.add_stream(sound, rate=48000) if sound else None
+        for i in range(count):
+            picture = np.resize(np.roll(PHOTO, 4 * i, 1), (size[1], size[0], 3))
+            frame = av.VideoFrame.from_ndarray(picture, format='rgb24')
+            frame.pts, frame.time_base = i, Fraction(1, 5)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        if audio:
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((1, 2 * 1152), np.int16), format='s16', layout='stereo'
+            )
+            frame.sample_rate, frame.pts = 48000, 0
+            out.mux(audio.encode(frame))
+            out.mux(audio.encode(None))
+    return str(path)
+
+
+def codecs(path):
+    with av.open(str(path)) as reading:
+        return [s.codec_context.codec.canonical_name for s in reading.streams]
+
+
+def unchanged(picture):
+    return picture
+
+
+@pytest.mark.parametrize('container', ['webm', 'mkv', 'mp4'])
+def test_av1_stays_av1(tmp_path, container):
+    if 'libsvtav1' not in av.codecs_available:
+        pytest.skip('no encoder for AV1')
+    source = encoded(tmp_path / f'a.{container}', 'libsvtav1', (128, 64))
+    assert derain_video(unchanged, source, str(tmp_path / f'b.{container}')) == 6
+    assert codecs(tmp_path / f'b.{container}') == ['av1']
+
+
+@pytest.mark.parametrize(('container', 'codec'), [('webm', 'vp9'), ('ts', 'h264')])
+def test_a_codec_that_the_container_does_not_hold_becomes_a_usual_one(tmp_path, container, codec):
+    source = encoded(tmp_path / 'a.mkv', 'libx264' if container == 'webm' else 'libvpx-vp9')
+    assert derain_video(unchanged, source, str(tmp_path / f'b.{container}')) == 6
+    assert codecs(tmp_path / f'b.{container}') == [codec]
+
+
+@pytest.mark.parametrize(
+    ('sound', 'container', 'message'),
+    [
+        ('pcm_s16le', 'ts', r'cannot hold the sound of the video \(pcm_s16le\); .* \.mkv'),
+        ('mp2', 'webm', r'cannot hold the sound of the video \(mp2\); .* \.mkv'),
+        ('pcm_s16le', 'mp4', r'cannot be written: .* it would hold h264, pcm_s16le, .* \.mkv'),
+    ],
+)
+def test_sound_that_the_container_does_not_hold_is_refused(tmp_path, sound, container, message):
+    source, out = encoded(tmp_path / 'a.mkv', sound=sound), tmp_path / f'b.{container}'
+    with pytest.raises(DataError, match=f'^{out}: .*{message}'):
+        derain_video(unchanged, source, str(out))
+    assert [p.name for p in tmp_path.iterdir()] == ['a.mkv']
+
+
+def test_what_cannot_be_read_is_not_said_to_be_unwritable(tmp_path):
+    (tmp_path / 'folder.mp4').mkdir()
+    for name in ('folder.mp4', 'nothing.mp4'):
+        with pytest.raises(ImageError, match=rf'^{tmp_path}/{name}: cannot be read'):
+            derain_video(unchanged, str(tmp_path / name), str(tmp_path / 'b.mp4'))
+
+
+def test_errors_of_the_network_are_not_those_of_files(tmp_path):
+    def fail(picture):
+        raise ValueError('a defect of ours')
+
+    with pytest.raises(ValueError, match='a defect of ours'):
+        derain_video(fail, encoded(tmp_path / 'a.mkv'), str(tmp_path / 'b.mkv'))
+
+
+def test_a_video_whose_size_changes_is_named(tmp_path):
+    parts = [Path(encoded(tmp_path / f'{w}.ts', size=(w, 48))) for w in (64, 96)]
+    (tmp_path / 'a.ts').write_bytes(b''.join(part.read_bytes() for part in parts))
+    with pytest.raises(ImageError, match=r'a\.ts: frame 7 has 96x48 pixels, those before have 64x48'):
+        derain_video(unchanged, str(tmp_path / 'a.ts'), str(tmp_path / 'b.ts'))
+
+
+def test_a_fragmented_mp4_that_was_cut_off_is_named(tmp_path):
+    options = {'movflags': 'frag_keyframe+empty_moov'}
+    source = encoded(tmp_path / 'a.mp4', count=40, options=options)
+    assert derain_video(unchanged, source, str(tmp_path / 'whole.mp4')) == 40
+    content = (tmp_path / 'a.mp4').read_bytes()
+    (tmp_path / 'cut.mp4').write_bytes(content[: len(content) // 2])
+    with pytest.raises(ImageError, match=r'the file is cut off: .* of 8\.0 seconds'):
+        derain_video(unchanged, str(tmp_path / 'cut.mp4'), str(tmp_path / 'b.mp4'))
+
+
+def test_the_nearest_format_of_pixels_is_chosen(tmp_path):
+    source = encoded(tmp_path / 'a.mov', 'prores_ks', pixels='yuva444p10le')
+    derain_video(unchanged, source, str(tmp_path / 'b.mov'))
+    with av.open(str(tmp_path / 'b.mov')) as reading:
+        assert reading.streams.video[0].codec_context.pix_fmt.startswith('yuv444p')
+
+
+def test_the_default_sound_stays_the_default(tmp_path):
+    with av.open(str(record(tmp_path / 'a.mp4'))) as reading, av.open(str(tmp_path / 'b.mkv'), 'w') as out:
+        video, *sounds = (out.add_stream_from_template(reading.streams[i]) for i in (0, 1, 1))
+        sounds[0].disposition = av.stream.Disposition(0)
+        sounds[1].disposition = av.stream.Disposition.default
+        for packet in reading.demux():
+            if packet.dts is not None:
+                packet.stream = sounds[1] if packet.stream.type == 'audio' else video
+                out.mux(packet)
+    derain_video(unchanged, str(tmp_path / 'b.mkv'), str(tmp_path / 'c.mkv'))
+    with av.open(str(tmp_path / 'c.mkv')) as reading:
+        assert [bool(s.disposition & av.stream.Disposition.default) for s in reading.streams.audio] == [
+            False,
+            True,
+        ]
