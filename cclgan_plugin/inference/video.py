@@ -128,7 +128,7 @@ def derain_frames(
         The number of frames.
 
     Raises:
-        ImageError: the stream ends within a frame.
+        ImageError: the stream ends within a frame, or holds none.
     """
     width, height = size
     kind = np.dtype('<u2') if deep else np.dtype(np.uint8)
@@ -143,6 +143,8 @@ def derain_frames(
         writing.write(derainer(frame).astype(kind).tobytes())
         writing.flush()
         count += 1
+    if count == 0:
+        raise ImageError('the pipe ended before its first frame')
     return count
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.errors import DataError
 from cclgan_plugin.inference import Derainer
 from cclgan_plugin.inference.pixels import LUMA
-from cclgan_plugin.inference.video import derain_video
+from cclgan_plugin.inference.video import derain_frames, derain_video
 
 av = pytest.importorskip('av')
 
@@ -336,3 +337,8 @@ def test_the_default_sound_stays_the_default(tmp_path):
             False,
             True,
         ]
+
+
+def test_an_empty_pipe_is_no_success():
+    with pytest.raises(ImageError, match='the pipe ended before its first frame'):
+        derain_frames(unchanged, BytesIO(), BytesIO(), (4, 4))
