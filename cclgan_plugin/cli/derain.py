@@ -109,7 +109,7 @@ def _derain(args: argparse.Namespace) -> int:
         batch=args.batch,
     )
     print(done.summary)
-    return 1 if done.bad else 0
+    return 1 if done.bad or done.lacking else 0
 
 
 def _derainer(args: argparse.Namespace) -> Any:

@@ -29,6 +29,7 @@ class Done:
         derained: files that were written.
         skipped: results that were there already.
         bad: files without a result.
+        lacking: files whose result could not be measured or shown beside its input.
         table: what was measured, by picture.
     """
 
@@ -36,6 +37,7 @@ class Done:
     derained: int = 0
     skipped: int = 0
     bad: int = 0
+    lacking: int = 0
     table: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
@@ -44,6 +46,7 @@ class Done:
         parts = [f'{self.derained} derained']
         parts += [f'{self.skipped} there already'] if self.skipped else []
         parts += [f'{self.bad} left out'] if self.bad else []
+        parts += [f'{self.lacking} not measured or compared'] if self.lacking else []
         line = f'{_one_line(self.out)}: {", ".join(parts)}'
         if self.table:
             values = ', '.join(f'{name} {value:.4f}' for name, value in means(self.table).items())
@@ -138,6 +141,9 @@ def _count(done: Done, outcome: Outcome) -> None:
         done.skipped += 1
     else:
         done.derained += 1
+    if outcome.lacking is not None:
+        done.lacking += 1
+        tqdm.write(f'not measured or compared: {_one_line(str(outcome.lacking))}', file=sys.stderr)
     if outcome.values is not None:
         done.table[outcome.job.name] = outcome.values
 

@@ -34,12 +34,14 @@ class Outcome:
         error: why there is no result, or None.
         skipped: the result was there already.
         values: what was measured, by name.
+        lacking: why a result that is there could not be measured or shown beside its input, or None.
     """
 
     job: Job
     error: UserError | None = None
     skipped: bool = False
     values: dict[str, float] | None = None
+    lacking: UserError | None = None
 
 
 def derain_pictures(
@@ -154,15 +156,16 @@ class _Work:
         try:
             data = encode_picture(pixels, picture, os.path.splitext(job.out)[1])
             write_whole(job.out, data)
-            if job.name in self.compare:
-                write_whole(self.compare[job.name], side_by_side(picture.pixels, pixels))
         except UserError as error:
             message = str(error)
             return Outcome(job, error if job.out in message else type(error)(f'{job.source}: {message}'))
         except Exception as error:  # what a file holds beside its pixels fails the encoders in many ways
             message = f'{job.source}: cannot be written as {job.out}: {type(error).__name__}: {error}'
             return Outcome(job, DataError(message))
-        return self._measure(Outcome(job))
+        outcome = Outcome(job)
+        if job.name in self.compare:
+            outcome = self._show(outcome, picture.pixels, pixels)
+        return self._measure(outcome)
 
     def _skip(self, job: Job) -> Outcome:
         """What is still missing of a result that was there already."""
@@ -171,12 +174,18 @@ class _Work:
         if place is not None and not os.path.exists(place):
             try:
                 before, after = read_picture(job.source).pixels, read_picture(job.out).pixels
-                write_whole(place, side_by_side(before, after))
             except UserError as error:
-                message = str(error)
-                named = message if job.source in message else f'{job.source}: {message}'
-                return replace(outcome, error=type(error)(named))
+                outcome = replace(outcome, lacking=_named(error, job))
+            else:
+                outcome = self._show(outcome, before, after)
         return self._measure(outcome)
+
+    def _show(self, outcome: Outcome, before: np.ndarray, after: np.ndarray) -> Outcome:
+        try:
+            write_whole(self.compare[outcome.job.name], side_by_side(before, after))
+        except UserError as error:
+            return replace(outcome, lacking=_named(error, outcome.job))
+        return outcome
 
     def _measure(self, outcome: Outcome) -> Outcome:
         if self.measurer is None:
@@ -184,12 +193,16 @@ class _Work:
         try:
             return replace(outcome, values=self.measurer.measure(outcome.job.name, outcome.job.out))
         except UserError as error:
-            return replace(outcome, error=error)
+            return replace(outcome, lacking=error)
 
     def _written(self, left: int) -> Iterator[Outcome]:
         """Outcomes of pictures that are written, waiting until at most ``left`` are not."""
         while self.writing and (len(self.writing) > left or self.writing[0].done()):
             yield self.writing.popleft().result()
+
+
+def _named(error: UserError, job: Job) -> UserError:
+    return error if job.source in str(error) else type(error)(f'{job.source}: {error}')
 
 
 def _derained(derainer: Derainer, pictures: list[np.ndarray]) -> list[np.ndarray]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
 
 from cclgan_plugin.inference import Derainer, pictures
+from cclgan_plugin.inference.everything import derain_everything
 from cclgan_plugin.inference.jobs import Job
 
 PHOTO = np.ascontiguousarray(skimage.data.astronaut()[100:140, 200:248])
@@ -66,3 +69,32 @@ def test_a_picture_that_an_encoder_fails_on_is_named_and_the_others_are_done(job
     outcomes = list(pictures.derain_pictures(derainer, jobs))
     assert [o.error is None for o in outcomes] == [True, False, True, False, True]
     assert str(outcomes[1].error).startswith(f'{jobs[1].source}: cannot be written as {jobs[1].out}: ')
+
+
+@pytest.mark.parametrize('compare', [False, True])
+def test_a_result_that_cannot_be_measured_or_shown_is_a_result(tmp_path, jobs, weights_file, capsys, compare):
+    (tmp_path / 'in').mkdir()
+    (tmp_path / 'truth').mkdir()
+    for job in jobs[:2]:
+        shutil.copy(job.source, tmp_path / 'in')
+    shutil.copy(jobs[0].source, tmp_path / 'truth')
+    settings = {'truth': str(tmp_path / 'truth')}
+    if compare:
+        (tmp_path / 'a file').touch()
+        settings = {'compare': str(tmp_path / 'a file')}
+
+    def run():
+        return derain_everything(
+            [str(tmp_path / 'in')],
+            str(tmp_path / 'out'),
+            lambda: Derainer.from_pretrained(weights_file, device='cpu'),
+            **settings,
+        )
+
+    lacking = 2 if compare else 1
+    done = run()
+    assert (done.derained, done.skipped, done.bad, done.lacking) == (2, 0, 0, lacking)
+    assert f'2 derained, {lacking} not measured or compared' in done.summary
+    assert capsys.readouterr().err.count('not measured or compared: ') == lacking
+    done = run()
+    assert (done.derained, done.skipped, done.bad, done.lacking) == (0, 2, 0, lacking)
