@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY
@@ -195,20 +195,21 @@ class CCLGANGenerator(nn.Module):
         Returns:
             The image ``(N, 3, H, W)`` in [0, 1], and a map ``(N, C, h, w)`` for each of ``levels``.
         """
+        wanted = check_levels(self, levels)
         features: dict[str, Tensor] = {}
         h, w = x.shape[-2:]
         x = self._enter(x)
-        y = self._encode(x, features)
+        y = self._encode(x, features, wanted)
         for block in self.blocks[1:]:
             y = self._through(block, y)
         for up, size in ((self.up1, 'half'), (self.up2, 'full')):
             y = self._through(up, y)
             if self.skips:
-                y = y + features[size]
+                y = y + features.pop(size)
         y = self._through(self.out, y)
         if self.residual:
             y = torch.clamp(x + y, -1, 1)
-        return (y[..., :h, :w] + 1) / 2, {level: features[level] for level in check_levels(self, levels)}
+        return (y[..., :h, :w] + 1) / 2, {level: features[level] for level in wanted}
 
     def encode(self, x: Tensor, levels: Iterable[str]) -> dict[str, Tensor]:
         """The feature levels alone, computing nothing behind the deepest one.
@@ -227,7 +228,7 @@ class CCLGANGenerator(nn.Module):
         features: dict[str, Tensor] = {}
         if wanted:
             deepest = max(wanted, key=list(self.feature_channels).index)
-            self._encode(self._enter(x), features, deepest)
+            self._encode(self._enter(x), features, wanted, deepest)
         return {level: features[level] for level in wanted}
 
     def feature_sizes(self, height: int, width: int) -> dict[str, tuple[int, int]]:
@@ -243,18 +244,25 @@ class CCLGANGenerator(nn.Module):
     def _enter(self, x: Tensor) -> Tensor:
         return pad_to_multiple(x * 2 - 1, self.size_multiple, self.min_padded_size)
 
-    def _encode(self, x: Tensor, features: dict[str, Tensor], deepest: str = 'block1') -> Tensor:
+    def _encode(
+        self, x: Tensor, features: dict[str, Tensor], wanted: Collection[str], deepest: str = 'block1'
+    ) -> Tensor:
         y = self._through(self.stem, x)
         if self.skips:
             features['full'] = y
         for name, stage in (('down1', self.down1), ('down2', self.down2)):
-            features[name] = raw = stage.raw(y)
+            y = stage.raw(y)
+            # What nobody wants is let go of: without gradients it would be alive to the end for nothing.
+            if name in wanted:
+                features[name] = y
             if name == deepest:
-                return raw
-            y = self._through(stage.finish, raw)
+                return y
+            y = self._through(stage.finish, y)
             if self.skips and name == 'down1':
                 features['half'] = y
-        features['block1'] = y = self._through(self.blocks[0], y)
+        y = self._through(self.blocks[0], y)
+        if 'block1' in wanted:
+            features['block1'] = y
         return y
 
     def _through(self, part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """The generator: size, range, levels and number of parameters that the method page states."""
 
+import weakref
+
 import pytest
 import torch
 from basicsr.archs import build_network
@@ -154,3 +156,16 @@ def test_one_residual_channel_changes_all_colours_alike():
 def test_residual_channels_are_three_or_one_of_a_residual(channels, residual):
     with pytest.raises(OptionError, match='residual_channels must be 3, or 1 together with residual: true'):
         CCLGANGenerator(width=4, num_blocks=1, residual=residual, residual_channels=channels)
+
+
+def test_without_levels_the_maps_of_the_encoder_do_not_outlive_it():
+    net = CCLGANGenerator(width=4, num_blocks=2).eval()
+    maps, alive = [], []
+    for part in (net.down1.conv, net.down2.conv, net.blocks[0]):
+        part.register_forward_hook(lambda _, __, y: maps.append(weakref.ref(y)))
+    net.out.register_forward_hook(lambda *_: alive.extend(ref() is not None for ref in maps))
+    with torch.no_grad():
+        net(torch.rand(1, 3, 16, 16))
+        assert alive == [False] * 3
+        net.forward_features(torch.rand(1, 3, 16, 16), ['down2'])
+    assert alive[3:] == [False, False, False, False, True, False]

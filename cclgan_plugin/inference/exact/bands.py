@@ -43,7 +43,7 @@ def whole_image_bytes(
     operations = trace(network, shape, device, dtype)
     kept = {0}
     route = route_to(operations, operations[-1], kept)
-    # The generator holds its feature levels to the end; and convolutions need working memory of their own.
+    # Convolutions need working memory of their own.
     return int(1.5 * peak_bytes(route, operations, 0, shape[2], kept, 2))
 
 
