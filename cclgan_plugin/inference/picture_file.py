@@ -94,7 +94,8 @@ def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> byte
     """Encode derained pixels as a file like that of ``picture``, as far as the format can hold it.
 
     PNG, TIFF, BMP and WebP are lossless; JPEG has quality 95 and full colour resolution. Where the format has
-    no 16 bits, 8 are written; where it has no alpha, it is left out.
+    no 16 bits, 8 are written; where it has no alpha, it is left out. A TIFF file of 16 bits gets the tags of
+    EXIF that describe the picture, but neither camera settings nor a place.
 
     Args:
         pixels: ``(H, W, 3)``, of the type of ``picture.pixels``.
@@ -210,6 +211,9 @@ def _png16(pixels: np.ndarray, picture: Picture) -> bytes:
     chunks = b''
     if picture.icc:
         chunks += _chunk(b'iCCP', b'ICC Profile\0\0' + zlib.compress(picture.icc))
+    if picture.dpi:
+        # By metre, which is what 1 stands for.
+        chunks += _chunk(b'pHYs', struct.pack('>IIB', *(round(d / 0.0254) for d in picture.dpi), 1))
     if picture.exif:
         chunks += _chunk(b'eXIf', picture.exif.removeprefix(b'Exif\0\0'))
     return content[:33] + chunks + content[33:]
@@ -226,11 +230,7 @@ def _tiff16(pixels: np.ndarray, picture: Picture) -> bytes:
     if picture.exif:
         found = Image.Exif()
         found.load(picture.exif)
-        tags = [
-            (tag, 2, 0, str(found[tag]), True)
-            for tag in _DESCRIPTIVE
-            if tag in found and tag not in (270, 305)
-        ]
+        tags = [(tag, 2, 0, str(found[tag]), True) for tag in _DESCRIPTIVE if tag in found]
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     buffer = io.BytesIO()
     tifffile.imwrite(
@@ -244,6 +244,8 @@ def _tiff16(pixels: np.ndarray, picture: Picture) -> bytes:
         resolutionunit='inch' if picture.dpi else None,
         compression='zlib',
         metadata=None,
+        # Else its own name would stand beside that of the source's maker.
+        software=False,
         extratags=tags,
     )
     return buffer.getvalue()

@@ -99,6 +99,27 @@ def test_16_bit_png_keeps_its_profile(tmp_path):
         assert image.info['icc_profile'] == ICC
 
 
+def test_16_bit_png_keeps_its_resolution(tmp_path):
+    from cclgan_plugin.inference.picture_file import _chunk
+
+    content = cv2.imencode('.png', DEEP)[1].tobytes()
+    chunk = _chunk(b'pHYs', (11811).to_bytes(4, 'big') * 2 + b'\1')
+    (tmp_path / 'a.png').write_bytes(content[:33] + chunk + content[33:])
+    before, after = read_picture(str(tmp_path / 'a.png')), read_picture(str(again(tmp_path / 'a.png')))
+    assert before.dpi == after.dpi == pytest.approx((300, 300), abs=0.01)
+
+
+@pytest.mark.parametrize('described', [True, False])
+def test_16_bit_tiff_keeps_what_describes_the_picture(tmp_path, described):
+    about = {270: 'A street', 271: 'Maker', 305: 'Scanner', 315: 'Somebody'} if described else {}
+    extra = [(tag, 2, 0, text, True) for tag, text in about.items()]
+    tifffile.imwrite(
+        tmp_path / 'a.tif', DEEP, photometric='rgb', metadata=None, software=False, extratags=extra
+    )
+    with Image.open(again(tmp_path / 'a.tif')) as image:
+        assert {tag: image.tag_v2[tag] for tag in (270, 271, 305, 315) if tag in image.tag_v2} == about
+
+
 @pytest.mark.parametrize('extension', ['.png', '.tif'])
 @pytest.mark.parametrize('kind', ['grey', 'colour'])
 def test_16_bit_grey_and_colour(tmp_path, extension, kind):
