@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from cclgan_plugin.errors import OptionError, line_of
 from cclgan_plugin.inference.exact import run_in_bands, whole_image_bytes
-from cclgan_plugin.inference.exact.bands import Progress
 from cclgan_plugin.inference.exact.trace import TileError
 from cclgan_plugin.inference.memory import budget, parse_memory
 from cclgan_plugin.inference.pixels import is_whole, to_network
@@ -113,7 +112,7 @@ class Derainer:
         x, back = to_network(picture)
         return back(self.derain(x))
 
-    def derain_pixels(self, pixels: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+    def derain_pixels(self, pixels: np.ndarray) -> np.ndarray:
         """Derain an array ``(H, W, 3)`` of uint8 or uint16; the same comes back.
 
         The result is that of a call. Where the picture is processed in bands, it is never there in floats as
@@ -121,7 +120,6 @@ class Derainer:
 
         Args:
             pixels: of any height and width from 1.
-            progress: where the picture is processed in bands, is told after each.
 
         Raises:
             MemoryLimitError: not even thin bands fit into the memory.
@@ -130,17 +128,16 @@ class Derainer:
         height, width = pixels.shape[:2]
         self.used_bands = pixels.size > 0 and not self._fits(1, 3, height, width)
         if self.used_bands:
-            return self._in_bands(pixels, progress)
+            return self._in_bands(pixels)
         x, back = to_network(pixels)
         with torch.inference_mode():
             return back(self._in_one_piece(x))
 
-    def derain(self, images: Tensor, progress: Progress | None = None) -> Tensor:
+    def derain(self, images: Tensor) -> Tensor:
         """Derain a batch ``(N, 3, H, W)``, float32 in [0, 1]; the same comes back.
 
         Args:
             images: of any height and width from 1.
-            progress: where an image is processed in bands, is told after each.
 
         Raises:
             MemoryLimitError: not even thin bands fit into the memory.
@@ -149,7 +146,7 @@ class Derainer:
             self.used_bands = not self._fits(*images.shape)
             if not self.used_bands:
                 return self._in_one_piece(images)
-            results = [self._in_bands(image[None].cpu(), progress) for image in images]
+            results = [self._in_bands(image[None].cpu()) for image in images]
             return (torch.cat(results) if len(results) > 1 else results[0]).to(images.device)
 
     def _fits(self, n: int, c: int, h: int, w: int) -> bool:
@@ -169,11 +166,11 @@ class Derainer:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self._whole(x).float().to(images.device)
 
-    def _in_bands(self, image: _Image, progress: Progress | None) -> _Image:
+    def _in_bands(self, image: _Image) -> _Image:
         left = budget(self.memory, self.device)
         if self.device.type == 'cpu':
             left -= image.nbytes  # the result
-        return run_in_bands(self.network, image, max(0, left), self.dtype, self.device, progress=progress)
+        return run_in_bands(self.network, image, max(0, left), self.dtype, self.device)
 
 
 def find_device(name: str | torch.device | None) -> torch.device:

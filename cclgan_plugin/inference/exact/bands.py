@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,9 +32,6 @@ class MemoryLimitError(UserError):
 
 _Image = TypeVar('_Image', Tensor, np.ndarray)
 
-#: Called after each band with the bands done and those of all passes, as far as they are known.
-Progress = Callable[[int, int], None]
-
 
 def whole_image_bytes(
     network: nn.Module, shape: tuple[int, ...], device: torch.device, dtype: torch.dtype
@@ -55,8 +52,6 @@ def run_in_bands(
     device: torch.device | None = None,
     folder: str | None = None,
     band: int | None = None,
-    recompute_only: bool = False,
-    progress: Progress | None = None,
 ) -> _Image:
     """``network(image)`` in bands.
 
@@ -69,8 +64,6 @@ def run_in_bands(
         device: of the network; by default the CPU.
         folder: for temporary files.
         band: rows of a band, for tests; by default as many as the budget allows.
-        recompute_only: keep only what has to be kept.
-        progress: is told after every band.
 
     Returns:
         What came in: ``(1, 3, H, W)`` float32 in main memory, or pixels of the same type.
@@ -84,9 +77,9 @@ def run_in_bands(
     axis = 2 if shape[2] >= shape[3] else 3
     device = device or torch.device('cpu')
     operations = trace(network, shape, device, dtype)
-    keeper = Keeper(budget * 2 // 3, axis, folder, recompute_only)
+    keeper = Keeper(budget * 2 // 3, axis, folder)
     keeper.stores[0], result = _stores(image, axis, operations[-1].shape)
-    run = _Run(operations, keeper, device, budget // 3, band, axis, progress)
+    run = _Run(operations, keeper, device, budget // 3, band, axis)
     with torch.inference_mode():
         try:
             run.all(result)
@@ -104,10 +97,9 @@ class _Run:
         working: int,
         band: int | None,
         axis: int,
-        progress: Progress | None,
     ) -> None:
         self.operations, self.keeper, self.device = operations, keeper, device
-        self.working, self.band, self.axis, self.progress = working, band, axis, progress
+        self.working, self.band, self.axis = working, band, axis
         #: Results that are not spatial, and for each norm what it subtracts and multiplies.
         self.small: dict[int, Any] = {}
         self.consumers = _consumers(operations)
@@ -136,21 +128,21 @@ class _Run:
         """All passes; the last one fills ``result``."""
         for number, op in enumerate(self.passes):
             if self._gathers(op):
-                self._gather(op, number)
+                self._gather(op)
             if self._forks(op):
                 self._keep(op, number)
             self._forget(number + 1)
-        for start, _, values in self._bands(self.operations[-1], len(self.passes)):
+        for start, _, values in self._bands(self.operations[-1]):
             result.write(start, values)
 
-    def _gather(self, op: Operation, number: int) -> None:
+    def _gather(self, op: Operation) -> None:
         """A pass for the statistics of the map that ``op`` reads, which is kept if that pays."""
         (source,) = (self.operations[i] for i in op.inputs if self.operations[i].spatial)
         moments, store = Moments(), None
         if source.index not in self.keeper.stores:
             route = self._route(source)
             store = self.keeper.place(source, work(route, self.keeper.stores), 2, must=False)
-        for start, _, values in self._bands(source, number, fresh=store is not None):
+        for start, _, values in self._bands(source, fresh=store is not None):
             moments.add(values)
             if store is not None:
                 store.write(start, values)
@@ -169,7 +161,7 @@ class _Run:
         store = self.keeper.place(op, work(route, self.keeper.stores), 2, must)
         if store is None:
             return
-        for start, _, values in self._bands(op, number, fresh=True):
+        for start, _, values in self._bands(op, fresh=True):
             store.write(start, values)
 
     def _forget(self, number: int) -> None:
@@ -186,12 +178,11 @@ class _Run:
     def _route(self, target: Operation) -> Route:
         return route_to(self.operations, target, self.keeper.stores)
 
-    def _bands(self, target: Operation, number: int, fresh: bool = False) -> Any:
+    def _bands(self, target: Operation, fresh: bool = False) -> Any:
         """Compute ``target`` band by band.
 
         Args:
             target: what to compute.
-            number: of the pass.
             fresh: its store is being filled, and cannot be read yet.
         """
         kept = self.keeper.stores.keys() - ({target.index} if fresh else set())
@@ -201,9 +192,6 @@ class _Run:
         for start in range(0, length, step):
             stop = min(length, start + step)
             yield start, stop, self._compute(route, start, stop, kept)
-            if self.progress:
-                done = number * length + stop
-                self.progress(done, (len(self.passes) + 1) * length)
 
     def _band_length(self, route: Route, kept: Any) -> int:
         length = route.target.shape[self.axis]

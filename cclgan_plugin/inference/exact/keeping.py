@@ -22,14 +22,12 @@ class Keeper:
         budget: bytes of main memory for all maps together.
         axis: of the bands.
         folder: for temporary files; None = the system's.
-        recompute_only: keep nothing that need not be kept (for tests and comparisons).
         stores: the maps, by operation.
     """
 
     budget: int
     axis: int
     folder: str | None = None
-    recompute_only: bool = False
     stores: dict[int, Store] = field(default_factory=dict)
 
     def place(self, op: Operation, flops: float, uses: int, must: bool) -> Store | None:
@@ -41,8 +39,6 @@ class Keeper:
             uses: how often it would be computed again.
             must: keep it in any case.
         """
-        if self.recompute_only and not must:
-            return None
         if op.bytes <= self.budget - self.in_memory:
             return self._remember(op, MemoryStore(op.shape, op.dtype, self.axis))
         again, disk = flops * uses / FLOPS_PER_SECOND, op.bytes * (1 + uses) / DISK_BYTES_PER_SECOND
