@@ -13,7 +13,7 @@ REALESRGAN = ['realesrgan>=0.3']
 EXPORT = ['onnx>=1.16', 'onnxscript>=0.3', 'onnxruntime>=1.18']
 VIDEO = ['av>=12']
 SPANDREL = ['spandrel>=0.4']
-TEST = ['pytest>=8', 'pytest-timeout>=2.3', *EXPORT, *VIDEO, *SPANDREL]
+TEST = ['pytest>=8', 'pytest-timeout>=2.3', 'pytest-xdist>=3.3', *EXPORT, *VIDEO, *SPANDREL]
 
 setup(
     name='cclgan-plugin',

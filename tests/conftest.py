@@ -3,6 +3,9 @@
 import logging
 import os
 
+# Before PyTorch is imported: there is a process of tests for each processor, and they start others.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
 import pytest
 import torch
 
