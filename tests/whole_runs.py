@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,25 @@ def train_and_signal(numbers: tuple[int, ...], iteration: int, *arguments: str) 
         if current_iter == iteration:
             for number in numbers:
                 os.kill(os.getpid(), number)
+        optimize(self, current_iter)
+
+    CCLGANModel.optimize_parameters = optimize_parameters  # type: ignore[method-assign]
+    return command(*arguments)
+
+
+def train_and_signal_all(number: int, iteration: int, *arguments: str) -> int:
+    """The command, in a group of processes of its own, all of which get a signal as an iteration begins."""
+    from cclgan_plugin.models.cclgan_model import CCLGANModel
+
+    os.setsid()
+    optimize = CCLGANModel.optimize_parameters
+
+    def optimize_parameters(self: CCLGANModel, current_iter: int) -> None:
+        if current_iter == iteration:
+            # Not from this process itself, whose signals its workers always obey.
+            subprocess.run(['kill', f'-{number}', '--', f'-{os.getpgrp()}'], check=False)
+            # The loader looks after its workers every five seconds.
+            time.sleep(6)
         optimize(self, current_iter)
 
     CCLGANModel.optimize_parameters = optimize_parameters  # type: ignore[method-assign]

@@ -7,6 +7,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from cclgan_plugin.options.arguments import add_plugin_argument
+
 if TYPE_CHECKING:
     from cclgan_plugin.data.check_sets import CheckedSet
 
@@ -40,13 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument('--strict', action='store_true', help='warnings count as errors')
     parser.add_argument('--all', action='store_true', help='print every finding, not the first 10 of a kind')
     parser.add_argument('--workers', type=int, metavar='N', help='threads (default: one for each processor)')
-    parser.add_argument(
-        '--plugin',
-        action='append',
-        default=[],
-        metavar='PACKAGE',
-        help='an options file needs what this installed package registers with BasicSR',
-    )
+    add_plugin_argument(parser)
     # Images can be checked without BasicSR; what an options file needs is loaded with it.
     parser.set_defaults(run=run, needs_plugins=False)
 
@@ -75,6 +71,11 @@ def run(args: argparse.Namespace) -> int:
     with tqdm(total=total, desc='decoding', unit='image', disable=None) as bar:
         checked = check_sets(sets, threshold, args.workers, bar.update)
     print(check_report.table(checked))
+    if len(sets) > 1 and not any(one.side for one in sets):
+        print(
+            'no name tells the rainy side from the clean one: images that both have were not looked for '
+            '(name folders rainy and clean, or check an options file)'
+        )
     for sentence in check_report.sentences(checked, None if args.all else 10):
         print(sentence.encode('utf-8', 'backslashreplace').decode())
     if args.json is not None:

@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from cclgan_plugin.options.arguments import add_plugin_argument
+
 _EXAMPLES = """examples:
   basicsr derain photo.jpg -o dry.jpg
   basicsr derain photos -o derained --compare
@@ -64,6 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument('--compile', action='store_true', help='torch.compile: for many pictures of one size')
     parser.add_argument('--frames', metavar='WxH', help='size of the raw RGB frames in a pipe')
     parser.add_argument('--frames16', action='store_true', help='they have 16 bits for each colour (rgb48le)')
+    add_plugin_argument(parser)
     parser.set_defaults(run=run)
 
 

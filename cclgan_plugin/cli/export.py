@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from cclgan_plugin.options.arguments import add_plugin_argument
+
 #: The keys of ``cclgan_plugin.inference.export.FORMATS``, which takes seconds to import.
 FORMATS = ('safetensors', 'onnx', 'torchscript', 'pt2')
 
@@ -40,6 +42,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         '--network', metavar='NAME', help='.pth: such as network_g; default: by the file name'
     )
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
+    add_plugin_argument(parser)
     parser.set_defaults(run=run)
 
 

@@ -86,5 +86,5 @@ def _options_beside(path: Path) -> Path:
     what = 'no options file' if not found else f'{len(found)} options files'
     raise OptionError(
         f'{path}: a .pth file does not say which network it belongs to, and there is {what} in {folder}; '
-        'name the one of the training: --opt FILE.yml'
+        'export it with that of the training: basicsr export FILE.pth -f safetensors --opt FILE.yml'
     )

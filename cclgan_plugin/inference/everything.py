@@ -44,7 +44,7 @@ class Done:
     def summary(self) -> str:
         """One line, and one with the means."""
         parts = [f'{self.derained} derained']
-        parts += [f'{self.skipped} there already'] if self.skipped else []
+        parts += [f'{self.skipped} there already (--overwrite derains them anew)'] if self.skipped else []
         parts += [f'{self.bad} left out'] if self.bad else []
         parts += [f'{self.lacking} not measured or compared'] if self.lacking else []
         line = f'{_one_line(self.out)}: {", ".join(parts)}'
@@ -91,6 +91,8 @@ def derain_everything(
     )
     side_by_side = os.path.join(folder, 'compare') if compare == '' else compare
     pictures, videos = [j for j in jobs if not j.is_video], [j for j in jobs if j.is_video]
+    if videos and (measurer is not None or side_by_side is not None):
+        tqdm.write('videos are neither measured nor compared, pictures only', file=sys.stderr)
     shown = None if side_by_side is None else places(pictures, side_by_side)
     written = [job.out for job in jobs] + list((shown or {}).values())
     remove_left_overs({os.path.dirname(os.path.abspath(path)) for path in written})

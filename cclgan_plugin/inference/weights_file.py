@@ -150,8 +150,8 @@ def build_network(weights: NetworkWeights, where: str) -> torch.nn.Module:
     if build is None:
         names = registered.names_of('arch')
         raise WeightsError(
-            f'{where}: it is made for the network "{weights.arch}", which nobody has registered.'
-            + did_you_mean(weights.arch, names)
+            f'{where}: it is made for the network "{weights.arch}", which nobody has registered; '
+            '--plugin PACKAGE imports an installed package that does.' + did_you_mean(weights.arch, names)
         )
     try:
         with torch.random.fork_rng(devices=[]):

@@ -1,10 +1,10 @@
 """``persistent_workers option needs num_workers > 0``, for a validation set or with
 ``num_worker_per_gpu: 0``. Without persistent workers, ``random`` and ``np.random`` give the same crops
-in every epoch.
+in every epoch. ``DataLoader worker is killed by signal: Terminated`` where a scheduler stops all processes.
 
 In every release: ``build_dataloader`` passes the option on whether or not there are workers, and seeds
 each worker by its number alone (200 distinct crops where there should be 800). May go when it asks for
-workers first and mixes the epoch into the seed.
+workers first, mixes the epoch into the seed and leaves signals to the main process.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
+from cclgan_plugin.training.worker_signals import leave_stopping_to_parent
 
 __all__ = ['apply', 'build_dataloader', 'needed', 'worker_init_fn']
 
@@ -40,6 +41,8 @@ def build_dataloader(
 def worker_init_fn(worker_id: int, num_workers: int, rank: int, seed: int) -> None:
     """Seed ``random`` and ``np.random`` of a worker, anew for each epoch, reproducibly from ``manual_seed``.
 
+    Signals that ask a run to stop are left to the main process.
+
     Torch has already given this worker a seed of its own, drawn in the main process as each epoch starts.
 
     Args:
@@ -48,6 +51,7 @@ def worker_init_fn(worker_id: int, num_workers: int, rank: int, seed: int) -> No
         rank: of the process.
         seed: ``manual_seed``.
     """
+    leave_stopping_to_parent()
     mixed = np.random.SeedSequence([torch.initial_seed(), num_workers * rank + worker_id, seed])
     np.random.seed(mixed.generate_state(4))
     random.seed(int(mixed.generate_state(1, np.uint64)[0]))

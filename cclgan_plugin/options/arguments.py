@@ -36,10 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_options_file_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what every command takes that reads an options file: the file, overrides, and ``--plugin``.
-
-    ``--plugin`` is for packages that register parts with BasicSR and say so to nobody.
-    """
+    """Add what every command takes that reads an options file: the file, overrides, and ``--plugin``."""
     parser.add_argument(
         '-opt', '--opt', type=str, required=True, metavar='FILE', help='the options file (.yml)'
     )
@@ -52,6 +49,11 @@ def add_options_file_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='KEY:KEY=VALUE',
         help='override options, e.g. train:ema_decay=0.999; the value is YAML, null switches something off',
     )
+    add_plugin_argument(parser)
+
+
+def add_plugin_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--plugin`` for packages that register parts with BasicSR and have no entry point that says so."""
     parser.add_argument(
         '--plugin',
         action='append',

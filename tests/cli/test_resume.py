@@ -10,7 +10,17 @@ import time
 import pytest
 from forked import command, finish, needs_fork, start, start_ranks
 from tiny_run import ROOT, write_options
-from whole_runs import OPTIONS, assert_same_run, load, prepare, same, stop, train, train_and_signal
+from whole_runs import (
+    OPTIONS,
+    assert_same_run,
+    load,
+    prepare,
+    same,
+    stop,
+    train,
+    train_and_signal,
+    train_and_signal_all,
+)
 
 pytestmark = needs_fork
 
@@ -45,6 +55,16 @@ def test_other_signals_stop_a_run_too(uninterrupted, tmp_path, number):
     assert stop(tmp_path, 4, number=number) == 75
     train(tmp_path, 1, '--auto_resume')
     assert_same_run(tmp_path, uninterrupted)
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1], ids=['SIGTERM', 'SIGUSR1'])
+def test_a_signal_to_all_processes_is_the_main_ones_affair(tmp_path, number):
+    """As ``timeout`` and Slurm send it; the loader's workers must not fall before the step is done."""
+    prepare(tmp_path, datasets__train__num_worker_per_gpu=2)
+    words = ('train', '-opt', 'tiny.yml')
+    process = start(train_and_signal_all, number, 3, *words, cwd=tmp_path, log='stop.log')
+    assert finish([process]) == [75], (tmp_path / 'stop.log').read_text()[-3000:]
+    assert (tmp_path / 'experiments/tiny/training_states/3.state').is_file()
 
 
 def test_a_second_interrupt_leaves_at_once(tmp_path):
