@@ -1,6 +1,6 @@
 """Every entry of ``path:`` that BasicSR does not know becomes a folder, even the path of a weights file.
-An existing experiment is renamed although the start then fails on a typo. Of two starts within one second,
-the second cannot rename.
+An existing experiment is renamed although the start then fails on a typo, or a run still writes into it. Of
+two starts within one second, the second cannot rename.
 
 In every release: ``make_exp_dirs`` and ``mkdir_and_rename``. May go when they make known folders only,
 after everything else has been checked.
@@ -13,9 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from basicsr.utils.dist_util import get_dist_info
+
 from cclgan_plugin.errors import OptionError
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
+from cclgan_plugin.training.run_lock import claim
 
 __all__ = ['apply', 'before_create', 'check_before', 'make_exp_dirs', 'mkdir_and_rename', 'needed']
 
@@ -27,9 +30,11 @@ FOLDERS = ('models', 'training_states', 'log', 'visualization')
 
 
 def check_before(opt: dict[str, Any]) -> None:
-    """Run the checks that must hold before a run touches its folders, in every process."""
+    """Run the checks that must hold before a run touches its folders, in every process, and claim them."""
     for check in before_create:
         check(opt)
+    if opt['is_train'] and get_dist_info()[0] == 0:
+        claim(opt['path']['experiments_root'])
 
 
 def mkdir_and_rename(path: str) -> None:
@@ -59,8 +64,6 @@ def make_exp_dirs(opt: dict[str, Any]) -> None:
 
     Every process runs the checks, so that all of them stop together; the first one makes the folders.
     """
-    from basicsr.utils.dist_util import get_dist_info
-
     check_before(opt)
     if get_dist_info()[0] != 0:
         return

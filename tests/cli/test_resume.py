@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from forked import command, finish, needs_fork, start, start_ranks
@@ -21,6 +22,8 @@ from whole_runs import (
     train_and_signal,
     train_and_signal_all,
 )
+
+from cclgan_plugin.training import run_lock
 
 pytestmark = needs_fork
 
@@ -65,6 +68,48 @@ def test_a_signal_to_all_processes_is_the_main_ones_affair(tmp_path, number):
     process = start(train_and_signal_all, number, 3, *words, cwd=tmp_path, log='stop.log')
     assert finish([process]) == [75], (tmp_path / 'stop.log').read_text()[-3000:]
     assert (tmp_path / 'experiments/tiny/training_states/3.state').is_file()
+
+
+def wait_in_third(*words):
+    """The command, whose third iteration waits for a file."""
+    from cclgan_plugin.models.cclgan_model import CCLGANModel
+
+    optimize = CCLGANModel.optimize_parameters
+
+    def optimize_parameters(self, current_iter):
+        if current_iter == 3:
+            Path('waits').touch()
+            wait_for(Path('goes_on'))
+        optimize(self, current_iter)
+
+    CCLGANModel.optimize_parameters = optimize_parameters
+    return command(*words)
+
+
+def impatient(*words):
+    run_lock.PATIENCE = 0.1
+    return command(*words)
+
+
+def wait_for(file):
+    began = time.monotonic()
+    while not file.exists() and time.monotonic() < began + 120:
+        time.sleep(0.05)
+
+
+def test_a_second_run_of_the_same_name_is_refused(uninterrupted, tmp_path):
+    """It would rename the folder, and both would write into the new one."""
+    prepare(tmp_path)
+    words = ('train', '-opt', 'tiny.yml')
+    first = start(wait_in_third, *words, cwd=tmp_path, log='first.log')
+    wait_for(tmp_path / 'waits')
+    for further in ((), ('--auto_resume',)):
+        assert finish([start(impatient, *words, *further, cwd=tmp_path, log='other.log')]) == [2]
+    (tmp_path / 'goes_on').touch()
+    assert finish([first]) == [0], (tmp_path / 'first.log').read_text()[-3000:]
+    said = f'a run of this name is going on in {tmp_path}/experiments/tiny; wait for its end'
+    assert (tmp_path / 'other.log').read_text().count(said) == 2
+    assert_same_run(tmp_path, uninterrupted)
 
 
 def test_a_second_interrupt_leaves_at_once(tmp_path):

@@ -46,7 +46,7 @@ def test_a_failed_check_leaves_an_existing_experiment_alone(
     with pytest.raises(OptionError, match='tiny is not to start'):
         train.make_exp_dirs(make_opt())
     assert kept.exists()
-    assert [path.name for path in (tmp_path / 'experiments').iterdir()] == ['tiny']
+    assert [path.name for path in (tmp_path / 'experiments').glob('[!.]*')] == ['tiny']
 
 
 def test_checks_run_in_every_process_but_one_makes_the_folders(
@@ -54,7 +54,7 @@ def test_checks_run_in_every_process_but_one_makes_the_folders(
 ) -> None:
     seen: list[str] = []
     monkeypatch.setattr(experiment_folders, 'before_create', [lambda opt: seen.append(opt['name'])])
-    monkeypatch.setattr('basicsr.utils.dist_util.get_dist_info', lambda: (1, 2))
+    monkeypatch.setattr(experiment_folders, 'get_dist_info', lambda: (1, 2))
     train.make_exp_dirs(make_opt())
     assert seen == ['tiny']
     assert not (tmp_path / 'experiments').exists()

@@ -161,7 +161,7 @@ def test_gpus_that_are_not_there_end_the_run_before_folders(tiny: Path, parse: P
     opt, _ = parse(tiny, '--force_yml', 'num_gpu=1')
     with pytest.raises(OptionError, match='num_gpu: 1'):
         experiment_folders.make_exp_dirs(opt)
-    assert [path.name for path in (tmp_path / 'root' / 'experiments').iterdir()] == ['tiny']
+    assert [path.name for path in (tmp_path / 'root' / 'experiments').glob('[!.]*')] == ['tiny']
     assert old.read_bytes() == b'weights'
 
 

@@ -53,7 +53,7 @@ def refused(opt: dict[str, Any], kind: type[UserError]) -> str:
     with pytest.raises(kind) as raised:
         experiment_folders.make_exp_dirs(opt)
     assert old.read_bytes() == b'weights of an earlier run'
-    assert [path.name for path in (root / 'experiments').iterdir()] == [opt['name']]
+    assert [path.name for path in (root / 'experiments').glob('[!.]*')] == [opt['name']]
     assert '\n' not in str(raised.value)
     return str(raised.value)
 
