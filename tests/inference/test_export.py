@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from cclgan_plugin.cli import export as command
 from cclgan_plugin.cli.main import main
 from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.inference import Derainer
@@ -26,6 +27,12 @@ def written(weights_file, tmp_path):
 
 def picture(height, width):
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height * width))
+
+
+def test_the_command_knows_every_format():
+    from cclgan_plugin.inference import export as module
+
+    assert command.FORMATS == tuple(module.FORMATS)
 
 
 SIZES = [(8, 8), (48, 31), (33, 64), (5, 70), (20, 2)]
