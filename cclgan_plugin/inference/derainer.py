@@ -156,8 +156,8 @@ class Derainer:
             try:
                 needed = whole_image_bytes(self.network, (1, c, h, w), self.device, self.dtype)
             except TileError:
-                # There are no bands for this network: one piece is the only way, and it may well fit.
-                return True
+                # There are no bands for this network: one piece is the only way, if the image itself fits.
+                needed = 0
             self._needed[c, h, w] = needed
         return n * (self._needed[c, h, w] + 4 * c * h * w) <= budget(self.memory, self.device)
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from cclgan_plugin.errors import DataError, OptionError, WeightsError
 from cclgan_plugin.inference import Derainer
+from cclgan_plugin.inference.exact.trace import TileError
 from cclgan_plugin.inference.memory import parse_memory
 
 PHOTO = np.ascontiguousarray(skimage.data.astronaut()[100:133, 200:250])
@@ -130,10 +131,12 @@ def test_the_memory_limit_leads_to_bands_with_the_same_result(derainer, monkeypa
 def test_a_network_that_bands_do_not_know_gets_large_pictures_in_one_piece():
     shuffled = torch.nn.Sequential(torch.nn.PixelUnshuffle(2), torch.nn.PixelShuffle(2))
     picture = np.resize(PHOTO, (516, 516, 3))
-    for memory in (None, '1M'):
+    for memory in (None, '64G'):
         derainer = Derainer(shuffled, device='cpu', memory=memory)
         np.testing.assert_array_equal(derainer(picture), picture)
         assert not derainer.used_bands
+    with pytest.raises(TileError, match='pixel_'):
+        Derainer(shuffled, device='cpu', memory='1M')(picture)
 
 
 def test_the_default_works_offline(monkeypatch):
