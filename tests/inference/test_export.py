@@ -32,7 +32,7 @@ def picture(height, width):
 def test_the_command_knows_every_format():
     from cclgan_plugin.inference import export as module
 
-    assert command.FORMATS == tuple(module.FORMATS)
+    assert tuple(module.FORMATS) == command.FORMATS
 
 
 SIZES = [(8, 8), (48, 31), (33, 64), (5, 70), (20, 2)]
