@@ -152,7 +152,7 @@ class TestCheckpoints:
     def test_without_options_the_error_says_how_to_name_them(self, run, tmp_path):
         (tmp_path / 'experiments/run/run.yml').rename(tmp_path / 'elsewhere.yml')
         with pytest.raises(
-            OptionError, match=r'no options file in .*experiments/run; name the .* --opt FILE.yml'
+            OptionError, match=r'no options file in .*experiments/run; export it .* --opt FILE\.yml'
         ):
             Derainer.from_pretrained(run / 'net_g_latest.pth')
         found = export(

@@ -12,7 +12,7 @@ from basicsr.models.sr_model import SRModel
 from basicsr.utils.logger import MessageLogger
 
 from cclgan_plugin.errors import OptionError
-from cclgan_plugin.mends import epoch_arithmetic, resume_state
+from cclgan_plugin.mends import epoch_arithmetic, experiment_folders, resume_state
 from cclgan_plugin.training.epoch_plan import Dealing
 
 MakeOpt = Callable[..., dict[str, Any]]
@@ -51,7 +51,11 @@ def test_iterations_are_missing_without_the_mend(
     assert len(iterations) < 10
 
 
-def test_a_dataset_smaller_than_a_batch_is_refused_by_its_options(make_opt: MakeOpt, train: Train) -> None:
+def test_a_dataset_smaller_than_a_batch_is_refused_by_its_options(
+    make_opt: MakeOpt, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As of a dataset that the check before a run does not know.
+    monkeypatch.setattr(experiment_folders, 'before_create', [])
     with pytest.raises(OptionError, match=r'2 images.*batch_size_per_gpu is 3.*dataset_enlarge_ratio 1'):
         train(make_opt(images=2))
 
