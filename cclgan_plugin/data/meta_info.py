@@ -57,3 +57,9 @@ def read_meta_info(path: str, what: str = 'list') -> list[ListedImage]:
     if not listed:
         raise DataError(f'{what}: "{path}" names no image; one name per line was expected')
     return listed
+
+
+def paired_name(name: str, template: str) -> str:
+    """The other side's name for a listed one, by BasicSR's ``filename_tmpl`` such as ``'{}_rainy'``."""
+    stem, ending = os.path.splitext(os.path.basename(name))
+    return template.format(stem) + ending

@@ -12,7 +12,7 @@ from typing import Any
 from basicsr.data import data_util
 from basicsr.data.single_image_dataset import SingleImageDataset
 
-from cclgan_plugin.data.meta_info import read_meta_info
+from cclgan_plugin.data.meta_info import paired_name, read_meta_info
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace, replace_method
 
@@ -29,8 +29,7 @@ def paired_paths_from_meta_info_file(
     """
     pairs = []
     for image in read_meta_info(meta_info_file, 'meta_info_file'):
-        stem, ending = os.path.splitext(os.path.basename(image.name))
-        names = (filename_tmpl.format(stem) + ending, image.name)
+        names = (paired_name(image.name, filename_tmpl), image.name)
         pairs.append(
             {
                 f'{key}_path': os.path.join(folder, name)

@@ -51,26 +51,32 @@ def _check_unpaired(dataset: dict[str, Any]) -> None:
         # How many are rained on, and that a clean one is left; the seed plays no part in that.
         rained, stay = SyntheticRain.from_options(dataset['synthetic_rain']).choose(clean, seed=0)
         rainy, clean = rainy + len(rained), len(stay)
-    _check_batch(max(rainy, clean), dataset)
+    larger = max(rainy, clean)
+    _check_batch(
+        larger,
+        dataset,
+        # By now the options hold the product: what the loader deals out at a time.
+        f'a step takes {dataset["batch_size_per_gpu"]} images of each side (batch_size_per_gpu, times '
+        f'train.grad_accum); the larger side has {larger}',
+    )
 
 
-def _check_batch(images: int, dataset: dict[str, Any]) -> None:
+def _check_batch(images: int, dataset: dict[str, Any], what: str) -> None:
     """The loader drops an incomplete batch; with fewer images than one batch nothing would be left."""
     from basicsr.utils.dist_util import get_dist_info
 
-    # As EpochSampler deals them out.
-    share = math.ceil(images * dataset['dataset_enlarge_ratio'] / get_dist_info()[1])
-    if share < dataset['batch_size_per_gpu'] and dataset['small_set'] == 'error':
+    # As the samplers deal them out.
+    share = math.ceil(images * dataset.get('dataset_enlarge_ratio', 1) / get_dist_info()[1])
+    if share < dataset['batch_size_per_gpu'] and dataset.get('small_set') != 'repeat':
         raise OptionError(
-            # By now the options hold the product: what the loader deals out at a time.
-            f'a step takes {dataset["batch_size_per_gpu"]} images of each side (batch_size_per_gpu, times '
-            f'train.grad_accum); the larger side has {images}, {share} for each process and epoch. '
+            f'{what}, {share} for each process and epoch. '
             'Lower batch_size_per_gpu, raise dataset_enlarge_ratio, or set small_set: repeat.'
         )
 
 
 def _check_paired(dataset: dict[str, Any]) -> None:
     from cclgan_plugin.data.find_source import find_source
+    from cclgan_plugin.data.meta_info import paired_name
     from cclgan_plugin.data.sources import FileSource
 
     backend = dataset['io_backend']['type']
@@ -82,7 +88,7 @@ def _check_paired(dataset: dict[str, Any]) -> None:
     else:
         template = dataset.get('filename_tmpl', '{}')
         gt = _names(dataset, 'gt')
-        lq = [_paired_name(name, template) for name in gt]
+        lq = [paired_name(name, template) for name in gt]
         listed = dataset.get('meta_info_file')
         found = (
             [n for n in lq if os.path.isfile(os.path.join(dataset['dataroot_lq'], n))]
@@ -93,21 +99,10 @@ def _check_paired(dataset: dict[str, Any]) -> None:
         sides = [FileSource(dataset['dataroot_lq'], lq), FileSource(dataset['dataroot_gt'], gt)]
     sizes = [_look_at(side) for side in sides]
     if dataset.get('phase') == 'train':
-        _check_pairs_fill_a_batch(len(sides[0]), dataset)
+        pairs = len(sides[0])
+        _check_batch(pairs, dataset, f'a batch has {dataset["batch_size_per_gpu"]} pairs; there are {pairs}')
     else:
         _same_sizes(sides, sizes, dataset.get('scale', 1))
-
-
-def _check_pairs_fill_a_batch(pairs: int, dataset: dict[str, Any]) -> None:
-    """As the loader would find out, once the folders have been made."""
-    from basicsr.utils.dist_util import get_dist_info
-
-    share = math.ceil(pairs * dataset.get('dataset_enlarge_ratio', 1) / get_dist_info()[1])
-    if share < dataset['batch_size_per_gpu'] and dataset.get('small_set') != 'repeat':
-        raise OptionError(
-            f'a batch has {dataset["batch_size_per_gpu"]} pairs; there are {pairs}, {share} for each process '
-            'and epoch. Lower batch_size_per_gpu, raise dataset_enlarge_ratio, or set small_set: repeat.'
-        )
 
 
 def _check_single(dataset: dict[str, Any]) -> None:
@@ -153,11 +148,6 @@ def _names(dataset: dict[str, Any], side: str) -> list[str]:
     if not names:
         raise DataError(f'{key}: no image in "{root}"')
     return names
-
-
-def _paired_name(name: str, template: str) -> str:
-    stem, ending = os.path.splitext(os.path.basename(name))
-    return template.format(stem) + ending
 
 
 def _same_names(sides: Sequence[set[str]], dataset: dict[str, Any]) -> None:
