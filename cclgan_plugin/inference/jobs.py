@@ -6,9 +6,10 @@ import glob
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS, extension_of, find_images, visible_files
-from cclgan_plugin.errors import DataError, did_you_mean
+from cclgan_plugin.errors import DataError, did_you_mean_file
 
 #: Pictures that are not read. In a folder they are jobs like others: named, and not passed over.
 _OTHER_PICTURES = (
@@ -95,9 +96,7 @@ def _expand(given: str, results: Sequence[str]) -> list[tuple[str, str]]:
             fixed = os.path.dirname(fixed)
         files = [(path, os.path.relpath(path, fixed or '.').replace(os.sep, '/')) for path in matches]
         return _not_results(files, given, fixed or '.', results)
-    folder = os.path.dirname(given) or '.'
-    near = did_you_mean(os.path.basename(given), os.listdir(folder)) if os.path.isdir(folder) else ''
-    raise DataError(f'INPUT: there is no file or folder "{given}".{near}')
+    raise DataError(f'INPUT: there is no file or folder "{given}".{did_you_mean_file(Path(given))}')
 
 
 def _not_results(

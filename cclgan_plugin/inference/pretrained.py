@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cclgan_plugin.errors import WeightsError, did_you_mean
+from cclgan_plugin.errors import WeightsError, did_you_mean, did_you_mean_file
 from cclgan_plugin.inference.checkpoint import read_checkpoint
 from cclgan_plugin.inference.weights_file import NetworkWeights, read_weights
 
@@ -33,9 +33,7 @@ def find_weights(
     in_zoo = text.startswith(SCHEME) or text in names()
     file = local_weights(text) if in_zoo else Path(text).expanduser()
     if not file.exists():
-        near = did_you_mean(text, names())
-        if not near and file.parent.is_dir():
-            near = did_you_mean(file.name, sorted(entry.name for entry in file.parent.iterdir()))
+        near = did_you_mean(text, names()) or did_you_mean_file(file)
         raise WeightsError(f'{text}: there is no such file, and no such model in the zoo.{near}')
     if file.suffix in _CHECKPOINTS:
         return read_checkpoint(file, options, network), str(file)
