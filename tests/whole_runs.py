@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,38 +33,42 @@ def prepare(folder: Path, **changes: Any) -> Path:
     return folder
 
 
-def train_and_signal(numbers: tuple[int, ...], iteration: int, *arguments: str) -> int:
-    """The command, which sends itself signals as an iteration begins."""
+def before_iteration(iteration: int, act: Callable[[], object]) -> None:
+    """Let this process do something as an iteration of its training begins."""
     from cclgan_plugin.models.cclgan_model import CCLGANModel
 
     optimize = CCLGANModel.optimize_parameters
 
     def optimize_parameters(self: CCLGANModel, current_iter: int) -> None:
         if current_iter == iteration:
-            for number in numbers:
-                os.kill(os.getpid(), number)
+            act()
         optimize(self, current_iter)
 
     CCLGANModel.optimize_parameters = optimize_parameters  # type: ignore[method-assign]
+
+
+def train_and_signal(numbers: tuple[int, ...], iteration: int, *arguments: str) -> int:
+    """The command, which sends itself signals as an iteration begins."""
+
+    def signal_itself() -> None:
+        for number in numbers:
+            os.kill(os.getpid(), number)
+
+    before_iteration(iteration, signal_itself)
     return command(*arguments)
 
 
 def train_and_signal_all(number: int, iteration: int, *arguments: str) -> int:
     """The command, in a group of processes of its own, all of which get a signal as an iteration begins."""
-    from cclgan_plugin.models.cclgan_model import CCLGANModel
+
+    def signal_all() -> None:
+        # Not from this process itself, whose signals its workers always obey.
+        subprocess.run(['kill', f'-{number}', '--', f'-{os.getpgrp()}'], check=False)
+        # The loader looks after its workers every five seconds.
+        time.sleep(6)
 
     os.setsid()
-    optimize = CCLGANModel.optimize_parameters
-
-    def optimize_parameters(self: CCLGANModel, current_iter: int) -> None:
-        if current_iter == iteration:
-            # Not from this process itself, whose signals its workers always obey.
-            subprocess.run(['kill', f'-{number}', '--', f'-{os.getpgrp()}'], check=False)
-            # The loader looks after its workers every five seconds.
-            time.sleep(6)
-        optimize(self, current_iter)
-
-    CCLGANModel.optimize_parameters = optimize_parameters  # type: ignore[method-assign]
+    before_iteration(iteration, signal_all)
     return command(*arguments)
 
 

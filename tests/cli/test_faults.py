@@ -10,7 +10,7 @@ import pytest
 import torch
 from forked import command, finish, needs_fork, start, start_ranks
 from tiny_run import write_options
-from whole_runs import OPTIONS, load, prepare, same, train
+from whole_runs import OPTIONS, before_iteration, load, prepare, same, train
 
 from cclgan_plugin.models.step import CCLGANStep
 
@@ -225,18 +225,12 @@ def test_a_folder_that_may_not_be_written_any_more(tmp_path):
     prepare(tmp_path, logger__save_checkpoint_freq=2)
     states = tmp_path / 'experiments/tiny/training_states'
 
+    def close():
+        subprocess.run(['mount', '--bind', str(states), str(states)], check=True)
+        subprocess.run(['mount', '-o', 'remount,bind,ro', str(states)], check=True)
+
     def closing(*words):
-        from cclgan_plugin.models.cclgan_model import CCLGANModel
-
-        optimize = CCLGANModel.optimize_parameters
-
-        def optimize_parameters(self, current_iter):
-            if current_iter == 3:
-                subprocess.run(['mount', '--bind', str(states), str(states)], check=True)
-                subprocess.run(['mount', '-o', 'remount,bind,ro', str(states)], check=True)
-            optimize(self, current_iter)
-
-        CCLGANModel.optimize_parameters = optimize_parameters
+        before_iteration(3, close)
         return command(*words)
 
     probe = subprocess.run(
@@ -261,18 +255,14 @@ def test_a_folder_that_may_not_be_written_any_more(tmp_path):
 
 def die_in_second(number, *words):
     """The command; the second process is killed in iteration 3, or fails there."""
-    from cclgan_plugin.models.cclgan_model import CCLGANModel
 
-    optimize = CCLGANModel.optimize_parameters
+    def die():
+        if number == 0:
+            raise MemoryError('an image too large')
+        os.kill(os.getpid(), number)
 
-    def optimize_parameters(self, current_iter):
-        if current_iter == 3 and os.environ['RANK'] == '1':
-            if number == 0:
-                raise MemoryError('an image too large')
-            os.kill(os.getpid(), number)
-        optimize(self, current_iter)
-
-    CCLGANModel.optimize_parameters = optimize_parameters
+    if os.environ['RANK'] == '1':
+        before_iteration(3, die)
     return command(*words)
 
 

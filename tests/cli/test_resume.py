@@ -14,6 +14,7 @@ from tiny_run import ROOT, write_options
 from whole_runs import (
     OPTIONS,
     assert_same_run,
+    before_iteration,
     load,
     prepare,
     same,
@@ -72,17 +73,12 @@ def test_a_signal_to_all_processes_is_the_main_ones_affair(tmp_path, number):
 
 def wait_in_third(*words):
     """The command, whose third iteration waits for a file."""
-    from cclgan_plugin.models.cclgan_model import CCLGANModel
 
-    optimize = CCLGANModel.optimize_parameters
+    def wait():
+        Path('waits').touch()
+        wait_for(Path('goes_on'))
 
-    def optimize_parameters(self, current_iter):
-        if current_iter == 3:
-            Path('waits').touch()
-            wait_for(Path('goes_on'))
-        optimize(self, current_iter)
-
-    CCLGANModel.optimize_parameters = optimize_parameters
+    before_iteration(3, wait)
     return command(*words)
 
 

@@ -6,12 +6,15 @@ import io
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
+
+from cclgan_plugin.data.decode import decode_image
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +42,24 @@ def encode() -> Callable[..., bytes]:
         buffer = io.BytesIO()
         pillow.save(buffer, kind, **settings)
         return buffer.getvalue()
+
+    return run
+
+
+@pytest.fixture
+def count_decoding(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """``count_decoding(*modules)`` gives the names of the images that these modules decode, as they do."""
+
+    def run(*modules: ModuleType) -> list[str]:
+        decoded: list[str] = []
+
+        def counted(data: bytes, name: str) -> np.ndarray:
+            decoded.append(name)
+            return decode_image(data, name)
+
+        for module in modules:
+            monkeypatch.setattr(module, 'decode_image', counted)
+        return decoded
 
     return run
 

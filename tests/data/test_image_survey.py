@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from cclgan_plugin.data import image_header, image_survey
-from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_survey import survey
 from cclgan_plugin.data.sources import FileSource
 
@@ -20,16 +19,9 @@ def test_an_image_is_decoded_once(
     picture: np.ndarray,
     encode: Callable[..., bytes],
     kind: str,
-    monkeypatch: pytest.MonkeyPatch,
+    count_decoding: Callable[..., list[str]],
 ) -> None:
-    decoded: list[str] = []
-
-    def counted(data: bytes, name: str) -> np.ndarray:
-        decoded.append(name)
-        return decode_image(data, name)
-
-    for module in (image_header, image_survey):
-        monkeypatch.setattr(module, 'decode_image', counted)
+    decoded = count_decoding(image_header, image_survey)
     (tmp_path / 'a').write_bytes(encode(picture, kind))
     (seen,) = survey(FileSource(str(tmp_path), ['a']), 1)
     assert (seen.kind, seen.width, seen.height, seen.error) == (kind, 36, 24, None)

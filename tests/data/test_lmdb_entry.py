@@ -94,15 +94,8 @@ def test_wrong_numbers(settings: dict[str, int], message: str) -> None:
 
 @pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF'])
 def test_an_image_that_is_made_anew_is_decoded_once(
-    picture: np.ndarray, encode: Callable[..., bytes], kind: str, monkeypatch: pytest.MonkeyPatch
+    picture: np.ndarray, encode: Callable[..., bytes], kind: str, count_decoding: Callable[..., list[str]]
 ) -> None:
-    decoded: list[str] = []
-
-    def counted(data: bytes, name: str) -> np.ndarray:
-        decoded.append(name)
-        return decode_image(data, name)
-
-    for module in (image_header, lmdb_entry):
-        monkeypatch.setattr(module, 'decode_image', counted)
+    decoded = count_decoding(image_header, lmdb_entry)
     make_entries(encode(picture, kind), 'x', 'key', EntrySettings(crop=8))
     assert decoded == ['x']
