@@ -23,6 +23,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from benchmarks.network_flops import (
+    DiscriminatorShape,
     GeneratorShape,
     Layer,
     discriminator_feature_layers,
@@ -49,7 +50,13 @@ class Sizes:
     net_width: int
     blocks: int
     anti_alias: bool
+    discriminators_blur: bool
     head_dim: int
+
+    @property
+    def discriminator(self) -> DiscriminatorShape:
+        """Of both discriminators."""
+        return DiscriminatorShape(self.net_width, self.discriminators_blur, *self.pixels)
 
     @property
     def pixels(self) -> tuple[int, int]:
@@ -71,7 +78,7 @@ def flop_floor(criteria: Criteria, two_sided: bool, sizes: Sizes) -> dict[str, i
     s = sizes
     made = _translations(criteria, two_sided)
     generator = generator_layers(s.generator)
-    discriminator = discriminator_layers(s.net_width, *s.pixels)
+    discriminator = discriminator_layers(s.discriminator)
     sides = 2 if two_sided else 1
     parts = {
         'translations': 0,
@@ -178,7 +185,7 @@ def _inter(inter: InterCCLLoss, s: Sizes) -> int:
     if inter.projection != 'none':
         raise ValueError('flop_floor: the cost of projection: fixed is not worked out')
     places = inter.num_patches if inter.pooling == 'sample' else None
-    layers = discriminator_feature_layers(s.net_width, *s.pixels, inter.layers, places)
+    layers = discriminator_feature_layers(s.discriminator, inter.layers, places)
     reconstruction = pass_flops(layers, weights=False, image_gradient=True)
     real = pass_flops(layers, weights=False, image_gradient=False)
     return 2 * s.batch * (reconstruction + 2 * real)

@@ -6,6 +6,7 @@ norms, activations, interpolation and anything else that is neither convolution 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -120,36 +121,54 @@ def _sampled(layer: Layer, positions: int, places: int) -> Layer:
     return Layer(layer.flops // positions * min(places, positions))
 
 
-def discriminator_layers(width: int, height: int, image_width: int) -> list[Layer]:
-    """``CCLGANDiscriminator``: conv1, blur, conv2, blur, conv3, blur, conv4, conv5 (method: section 2)."""
-    channels = [3, width, 2 * width, 4 * width, 8 * width, 1]
+@dataclass(frozen=True)
+class DiscriminatorShape:
+    """What a discriminator's cost depends on: ``CCLGANDiscriminator``'s options and the image it gets."""
+
+    width: int
+    anti_alias: bool
+    rows: int
+    columns: int
+
+    def positions(self) -> list[tuple[int, int]]:
+        """Places in each convolution's map, and in what the blur behind it leaves of that (0: no blur)."""
+        found, sides = [], [self.rows, self.columns]
+        for index in range(5):
+            halves, blurs = index < 3, index < 3 and self.anti_alias
+            sides = [side // 2 if halves and not blurs else side - 1 for side in sides]
+            places = math.prod(sides)
+            if blurs:
+                sides = [(side + 1) // 2 for side in sides]
+            found.append((places, math.prod(sides) if blurs else 0))
+        return found
+
+
+def discriminator_layers(shape: DiscriminatorShape) -> list[Layer]:
+    """conv1, (blur,) conv2, (blur,) conv3, (blur,) conv4, conv5 (method: section 2)."""
+    w = shape.width
+    channels = [3, w, 2 * w, 4 * w, 8 * w, 1]
     layers = []
-    rows, columns = height, image_width
-    for i in range(5):
-        rows, columns = rows - 1, columns - 1
-        layers.append(Layer(conv_flops(channels[i], channels[i + 1], 4, rows * columns)))
-        if i < 3:
-            rows, columns = (rows + 1) // 2, (columns + 1) // 2
-            layers.append(_blur(channels[i + 1], rows * columns))
+    for index, (places, blurred) in enumerate(shape.positions()):
+        layers.append(Layer(conv_flops(channels[index], channels[index + 1], 4, places)))
+        if blurred:
+            layers.append(_blur(channels[index + 1], blurred))
     return layers
 
 
 def discriminator_feature_layers(
-    width: int, height: int, image_width: int, levels: Sequence[str], places: int | None
+    shape: DiscriminatorShape, levels: Sequence[str], places: int | None
 ) -> list[Layer]:
     """The discriminator as far as the deepest of ``levels``, evaluated there at ``places`` locations only.
 
     ``places`` is ``None`` where the whole map is needed. The level ``image`` costs nothing.
     """
-    depth = 5 if 'conv3' in levels else 3 if 'conv2' in levels else 0
-    layers = discriminator_layers(width, height, image_width)[:depth]
-    if not layers or places is None:
+    deepest = 2 if 'conv3' in levels else 1 if 'conv2' in levels else None
+    if deepest is None:
+        return []
+    layers = discriminator_layers(shape)[: 1 + deepest * (2 if shape.anti_alias else 1)]
+    if places is None:
         return layers
-    rows, columns = height, image_width
-    for i in range((depth + 1) // 2):
-        rows, columns = (rows, columns) if i == 0 else ((rows + 1) // 2, (columns + 1) // 2)
-        rows, columns = rows - 1, columns - 1
-    return [*layers[:-1], _sampled(layers[-1], rows * columns, places)]
+    return [*layers[:-1], _sampled(layers[-1], shape.positions()[deepest][0], places)]
 
 
 def vgg19_layers(layers: Sequence[str], height: int, width: int) -> list[Layer]:

@@ -108,9 +108,17 @@ class StepVariant(ABC):
 
     def floor(self) -> dict[str, int]:
         """Floating-point operations that this variant's mathematics needs, by part."""
-        s, g, h = self.recipe.setting, self.options['network_g'], self.options['network_h']
-        dim = h['dim'] if h else 0
-        sizes = Sizes(s.batch, s.size, s.size, g['width'], g['num_blocks'], g['anti_alias'], dim)
+        s, (g, d, h) = self.recipe.setting, (self.options[f'network_{net}'] for net in 'gdh')
+        sizes = Sizes(
+            batch=s.batch,
+            height=s.size,
+            width=s.size,
+            net_width=g['width'],
+            blocks=g['num_blocks'],
+            anti_alias=g['anti_alias'],
+            discriminators_blur=d['anti_alias'],
+            head_dim=h['dim'] if h else 0,
+        )
         return flop_floor(self.criteria, self.two_sided, sizes)
 
     def draw_locations(self) -> Locations:

@@ -27,6 +27,7 @@ class CCLGANDiscriminator(nn.Module):
 
     Args:
         width: channels w of the first convolution, at least 1.
+        anti_alias: blur before down-sampling; otherwise strided convolutions as in CycleGAN.
 
     Attributes:
         feature_channels: channels of each feature level: ``image`` (the input as the network sees it, in
@@ -36,20 +37,23 @@ class CCLGANDiscriminator(nn.Module):
     #: The smallest image that gives at least one logit.
     min_size = 24
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, width: int = 64, anti_alias: bool = True) -> None:
         super().__init__()
         if width < 1:
             raise OptionError(f'CCLGANDiscriminator: width must be at least 1, got {width}')
-        w = width
+        w, stride = width, 1 if anti_alias else 2
+        self.anti_alias = anti_alias
         self.feature_channels = {'image': 3, 'conv2': 2 * w, 'conv3': 4 * w}
-        self.conv1 = FrozenAwareConv2d(3, w, 4, padding=1, slope=SLOPE)
+        self.conv1 = FrozenAwareConv2d(3, w, 4, stride, padding=1, slope=SLOPE)
         # Instance norm cancels a bias of these two in the logits, so that its gradient is rounding noise;
         # Adam would turn the noise into steps of full size, which the inter-CCL loss then sees.
-        self.conv2 = FrozenAwareConv2d(w, 2 * w, 4, padding=1, bias=False)
-        self.conv3 = FrozenAwareConv2d(2 * w, 4 * w, 4, padding=1, bias=False)
+        self.conv2 = FrozenAwareConv2d(w, 2 * w, 4, stride, padding=1, bias=False)
+        self.conv3 = FrozenAwareConv2d(2 * w, 4 * w, 4, stride, padding=1, bias=False)
         self.conv4 = FrozenAwareConv2d(4 * w, 8 * w, 4, padding=1)
         self.conv5 = FrozenAwareConv2d(8 * w, 1, 4, padding=1)
-        self.pool1, self.pool2, self.pool3 = (BlurPool(c * w) for c in (1, 2, 4))
+        self.pool1, self.pool2, self.pool3 = (
+            BlurPool(c * w) if anti_alias else nn.Identity() for c in (1, 2, 4)
+        )
         self.norm_act = InstanceNorm(slope=SLOPE)
         init_weights(self)
 
@@ -81,10 +85,12 @@ class CCLGANDiscriminator(nn.Module):
 
     def feature_sizes(self, height: int, width: int) -> dict[str, tuple[int, int]]:
         """Height and width of each feature level for images of ``height`` x ``width`` pixels."""
-        sizes = {'image': (height, width)}
-        conv2 = tuple((size - 1 + 1) // 2 - 1 for size in (height, width))
-        conv3 = tuple((size + 1) // 2 - 1 for size in conv2)
-        return sizes | {'conv2': (conv2[0], conv2[1]), 'conv3': (conv3[0], conv3[1])}
+        found = {'image': (height, width)}
+        sides = [side - 1 if self.anti_alias else side // 2 for side in (height, width)]
+        for level in ('conv2', 'conv3'):
+            sides = [(side + 1) // 2 - 1 if self.anti_alias else side // 2 for side in sides]
+            found[level] = (sides[0], sides[1])
+        return found
 
     def features_at(self, x: Tensor, locations: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Feature vectors at some locations, computing the deepest level nowhere else.

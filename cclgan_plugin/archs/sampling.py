@@ -75,24 +75,24 @@ def sample_levels(features: Mapping[str, Tensor], locations: Mapping[str, Tensor
 
 
 def conv_at(conv: nn.Conv2d, x: Tensor, locations: Tensor) -> Tensor:
-    """The output of a zero-padded convolution of stride 1, at some locations of its output only.
+    """The output of a zero-padded convolution, at some locations of its output only.
 
     Args:
-        conv: stride 1, no dilation, no groups.
+        conv: square, no dilation, no groups.
         x: ``(N, C, H, W)``.
         locations: ``(P,)`` indices into the flattened output map.
 
     Returns:
         ``(N, P, C_out)``.
     """
-    kernel, pad = conv.kernel_size[0], int(conv.padding[0])
+    kernel, pad, stride = conv.kernel_size[0], int(conv.padding[0]), conv.stride[0]
     x = F.pad(x, (pad, pad, pad, pad))
     n, c, _, width = x.shape
-    out_width = width - kernel + 1
+    out_width = (width - kernel) // stride + 1
     rows, columns = torch.div(locations, out_width, rounding_mode='floor'), locations % out_width
     step = torch.arange(kernel, device=x.device)
     taps = (step[:, None] * width + step[None, :]).flatten()
-    index = (rows * width + columns)[:, None] + taps[None, :]
+    index = ((rows * width + columns) * stride)[:, None] + taps[None, :]
     if is_channels_last(x):
         patches = _rows(x).index_select(1, index.flatten()).view(n, len(locations), kernel * kernel, c)
         y = torch.einsum('npkc,ock->npo', patches, conv.weight.flatten(2))

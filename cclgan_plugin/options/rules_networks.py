@@ -112,31 +112,42 @@ def _missing_layers(
             )
 
 
-def lcl_levels_are_alike(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
-    """LCL draws its places once for both generators' levels, and its heads take the channels of both."""
-    block = (options['train'] or {}).get('lcl_opt')
-    if not block or not is_train or not _two_sided(options):
+def levels_are_alike(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """Places are drawn once for the levels of both sides, and LCL's heads take the channels of both."""
+    if not is_train or not _two_sided(options):
         return
-    there, back = (_levels(options[name]) for name in ('network_g', 'network_g_rain'))
+    lcl, inter = ((options['train'] or {}).get(key) or {} for key in ('lcl_opt', 'inter_ccl_opt'))
+    if lcl:
+        yield from _alike(options, 'lcl_opt', 'network_g', 'width and anti_alias')
+    if inter and inter.get('pooling', registered.default_of('loss', inter['type'], 'pooling')) == 'sample':
+        yield from _alike(options, 'inter_ccl_opt', 'network_d', 'anti_alias')
+
+
+def _alike(options: dict[str, Any], loss: str, name: str, such_as: str) -> Iterator[Problem]:
+    block, channels_matter = options['train'][loss], loss == 'lcl_opt'
+    here, back = (_levels(options[net], channels_matter) for net in (name, f'{name}_rain'))
     for layer in block.get('layers', registered.default_of('loss', block['type'], 'layers') or ()):
-        if layer in there and layer in back and there[layer] != back[layer]:
+        if layer in here and layer in back and here[layer] != back[layer]:
             yield Problem(
-                ('network_g_rain',),
-                f'level "{layer}" is {back[layer]} here and {there[layer]} in network_g, for an image of '
-                f'{_IMAGE} x {_IMAGE} pixels; train.lcl_opt compares the two, so give both generators the '
-                'options that make them the same, such as width and anti_alias',
+                (f'{name}_rain',),
+                f'level "{layer}" is {back[layer]} here and {here[layer]} in {name}, for an image of '
+                f'{_IMAGE} x {_IMAGE} pixels; train.{loss} draws the same places in both, so give both the '
+                f'options that make them the same, such as {such_as}',
             )
             return  # the other levels tell no more
 
 
-def _levels(network: dict[str, Any]) -> dict[str, str]:
-    """Channels, height and width of each level; nothing where another rule objects to the network."""
+def _levels(network: dict[str, Any], with_channels: bool) -> dict[str, str]:
+    """(Channels,) height and width of each level; nothing where another rule objects to the network."""
     try:
         net = build_blank(network)
         channels, sizes = net.feature_channels, net.feature_sizes(_IMAGE, _IMAGE)
     except (UserError, AttributeError):
         return {}
-    return {level: ' x '.join(map(str, (channels[level], *sizes[level]))) for level in channels}
+    return {
+        level: ' x '.join(map(str, (*([channels[level]] if with_channels else []), *sizes[level])))
+        for level in channels
+    }
 
 
 def losses_are_the_right_ones(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
@@ -178,7 +189,7 @@ NETWORK_RULES: tuple[Rule, ...] = (
     losses_have_networks,
     lists_name_once,
     layers_exist,
-    lcl_levels_are_alike,
+    levels_are_alike,
     losses_are_the_right_ones,
     layer_weights_fit,
 )

@@ -9,13 +9,15 @@ from cclgan_plugin.archs.sampling import draw_locations, sample_locations
 from cclgan_plugin.errors import DataError, OptionError
 
 
-def make(width=3):
+def make(width=3, **options):
     torch.manual_seed(0)
-    return CCLGANDiscriminator(width).double()
+    return CCLGANDiscriminator(width, **options).double()
 
 
-def test_is_registered_and_judges_patches_of_84_pixels():
-    net = build_network({'type': 'CCLGANDiscriminator', 'width': 2}).double()
+# 70 with strided convolutions; the three blurs, at 1, 2 and 4 pixels per cell, add 2 pixels each
+@pytest.mark.parametrize(('anti_alias', 'side'), [(True, 70 + 2 * (1 + 2 + 4)), (False, 70)])
+def test_is_registered_and_judges_patches_of_its_size(anti_alias, side):
+    net = build_network({'type': 'CCLGANDiscriminator', 'width': 2, 'anti_alias': anti_alias}).double()
     x = torch.rand(1, 3, 256, 256, dtype=torch.float64, requires_grad=True)
     for module in net.modules():
         if module.__class__.__name__ == 'InstanceNorm':
@@ -24,13 +26,13 @@ def test_is_registered_and_judges_patches_of_84_pixels():
     assert tuple(logits.shape) == (1, 1, 30, 30)
     logits[0, 0, 15, 15].backward()
     rows = x.grad.abs().sum((0, 1, 3)).nonzero()
-    # 70 with strided convolutions; the three blurs, at 1, 2 and 4 pixels per cell, add 2 pixels each
-    assert rows.max() - rows.min() + 1 == 70 + 2 * (1 + 2 + 4)
+    assert rows.max() - rows.min() + 1 == side
 
 
+@pytest.mark.parametrize('anti_alias', [True, False])
 @pytest.mark.parametrize('size', [(24, 24), (25, 31), (64, 40)])
-def test_levels_have_the_declared_channels_and_sizes(size):
-    net = make()
+def test_levels_have_the_declared_channels_and_sizes(size, anti_alias):
+    net = make(anti_alias=anti_alias)
     logits, features = net.forward_features(torch.rand(2, 3, *size, dtype=torch.float64))
     assert logits.shape[:2] == (2, 1)
     sizes = net.feature_sizes(*size)
@@ -43,9 +45,10 @@ def test_the_image_level_is_the_image_in_minus_1_to_1():
     torch.testing.assert_close(make().forward_features(x)[1]['image'], x * 2 - 1)
 
 
+@pytest.mark.parametrize('anti_alias', [True, False])
 @pytest.mark.parametrize('levels', [['image'], ['conv2'], ['conv3'], ['image', 'conv2', 'conv3']])
-def test_features_at_locations_equal_the_sampled_maps_with_their_gradients(levels):
-    net = make()
+def test_features_at_locations_equal_the_sampled_maps_with_their_gradients(levels, anti_alias):
+    net = make(anti_alias=anti_alias)
     x = torch.rand(2, 3, 30, 26, dtype=torch.float64, requires_grad=True)
     locations = {level: draw_locations(*net.feature_sizes(30, 26)[level], 9) for level in levels}
     features = net.forward_features(x)[1]

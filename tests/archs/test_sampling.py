@@ -1,5 +1,6 @@
 """Locations: distinct, within the map, and the vectors found there."""
 
+import pytest
 import torch
 
 from cclgan_plugin.archs.sampling import conv_at, draw_locations, sample_locations
@@ -23,9 +24,12 @@ def test_sampled_vectors_are_the_maps_columns():
     assert torch.equal(vectors[0, 2], x[0, :, 3, 4])
 
 
-def test_convolution_at_locations_equals_the_whole_convolution():
+@pytest.mark.parametrize('stride', [1, 2])
+@pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize('size', [(9, 7), (8, 10)])
+def test_convolution_at_locations_equals_the_whole_convolution(stride, memory_format, size):
     torch.manual_seed(0)
-    conv = torch.nn.Conv2d(3, 5, 4, padding=1).double()
-    x = torch.randn(2, 3, 9, 7, dtype=torch.float64)
-    where = torch.tensor([0, 5, 47, 11])
+    conv = torch.nn.Conv2d(3, 5, 4, stride, padding=1).double()
+    x = torch.randn(2, 3, *size, dtype=torch.float64).contiguous(memory_format=memory_format)
+    where = torch.randperm(conv(x)[0, 0].numel())
     torch.testing.assert_close(conv_at(conv, x, where), sample_locations(conv(x), where))

@@ -12,7 +12,16 @@ from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
 from cclgan_plugin.models.step import Criteria
 
 TINY = Setting(size=32, width=2, blocks=1, encoder='none')
-SIZES = Sizes(batch=1, height=256, width=256, net_width=64, blocks=9, anti_alias=True, head_dim=256)
+SIZES = Sizes(
+    batch=1,
+    height=256,
+    width=256,
+    net_width=64,
+    blocks=9,
+    anti_alias=True,
+    discriminators_blur=True,
+    head_dim=256,
+)
 VGG = {'type': 'VGG19Encoder', 'weights': 'random', 'layers': ['relu1_2', 'relu2_2', 'relu3_3']}
 
 

@@ -11,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.network_flops import (
+    DiscriminatorShape,
     GeneratorShape,
     Layer,
     discriminator_feature_layers,
@@ -69,26 +70,34 @@ def test_a_raw_level_costs_as_much_as_its_locations(level: str, anti_alias: bool
 
 
 @pytest.mark.parametrize(('weights', 'image'), KINDS)
-def test_discriminator(weights: bool, image: bool) -> None:
-    net = CCLGANDiscriminator(3).requires_grad_(weights)
+@pytest.mark.parametrize('anti_alias', [True, False])
+def test_discriminator(anti_alias: bool, weights: bool, image: bool) -> None:
+    net = CCLGANDiscriminator(3, anti_alias).requires_grad_(weights)
     found = counted(lambda x: [net(x)], (1, 3, 32, 41), image)
-    assert found == pass_flops(discriminator_layers(3, 32, 41), weights, image)
+    layers = discriminator_layers(DiscriminatorShape(3, anti_alias, 32, 41))
+    assert found == pass_flops(layers, weights, image)
 
 
+@pytest.mark.parametrize('anti_alias', [True, False])
 @pytest.mark.parametrize('levels', [('image', 'conv2', 'conv3'), ('image', 'conv2'), ('conv3',)])
-def test_discriminator_at_locations(levels: tuple[str, ...]) -> None:
-    net = CCLGANDiscriminator(3).requires_grad_(False)
+def test_discriminator_at_locations(levels: tuple[str, ...], anti_alias: bool) -> None:
+    net = CCLGANDiscriminator(3, anti_alias).requires_grad_(False)
     sizes = net.feature_sizes(32, 41)
     where = {level: draw_locations(*sizes[level], 6) for level in levels}
     found = counted(lambda x: list(net.features_at(x, where).values()), (1, 3, 32, 41), True)
-    assert found == pass_flops(discriminator_feature_layers(3, 32, 41, levels, 6), False, True)
+    layers = discriminator_feature_layers(DiscriminatorShape(3, anti_alias, 32, 41), levels, 6)
+    assert found == pass_flops(layers, False, True)
 
 
-def test_discriminator_features_of_the_whole_map() -> None:
-    net = CCLGANDiscriminator(3).requires_grad_(False)
+@pytest.mark.parametrize('anti_alias', [True, False])
+def test_discriminator_features_of_the_whole_map(anti_alias: bool) -> None:
+    net, shape = (
+        CCLGANDiscriminator(3, anti_alias).requires_grad_(False),
+        DiscriminatorShape(3, anti_alias, 32, 41),
+    )
     found = counted(lambda x: [net.encode(x, ['conv3'])['conv3']], (1, 3, 32, 41), False)
-    assert found == pass_flops(discriminator_feature_layers(3, 32, 41, ('conv3',), None), False, False)
-    assert discriminator_feature_layers(3, 32, 41, ('image',), 6) == []
+    assert found == pass_flops(discriminator_feature_layers(shape, ('conv3',), None), False, False)
+    assert discriminator_feature_layers(shape, ('image',), 6) == []
 
 
 @pytest.mark.parametrize('image', [False, True])

@@ -47,7 +47,14 @@ CASES = {
     'residual generator without norm': {'network_g': {**ARCH, 'residual': True, 'norm': 'none'}},
     'generator with skips': {'network_g': {**ARCH, 'skips': True}},
     'no anti-aliasing': {'network_g': {**ARCH, 'anti_alias': False}},
+    'strided discriminators': {'network_d': {'anti_alias': False}},
+    'strided discriminators, one inter level': {
+        'network_d': {'anti_alias': False},
+        'inter_ccl_opt': {**INTER, 'layers': ['conv2']},
+    },
     'CycleGAN': {
+        'network_g': {**ARCH, 'anti_alias': False},
+        'network_d': {'anti_alias': False},
         'gan_opt': {'gan_type': 'lsgan', 'loss_weight': 1.0},
         'cycle_opt': {'loss_weight': 10.0},
         'idt_opt': {'loss_weight': 5.0},
@@ -82,9 +89,11 @@ def make_options(case):
         'intra_ccl_opt': INTRA,
         'inter_ccl_opt': INTER,
         'network_g': ARCH,
+        'network_d': {},
         **CASES[case],
     }
-    options['network_g_rain'] = options['network_g']
+    for net in ('network_g', 'network_d'):
+        options[f'{net}_rain'] = options[net]
     return {key: value for key, value in options.items() if value is not None}
 
 
@@ -95,7 +104,7 @@ def build(options, modes, monkeypatch):
     nets = {}
     for side in sides:
         nets[f'g{side}'] = CCLGANGenerator(WIDTH, BLOCKS, **options['network_g'])
-        nets[f'd{side}'] = CCLGANDiscriminator(WIDTH)
+        nets[f'd{side}'] = CCLGANDiscriminator(WIDTH, **options['network_d'])
         if 'lcl_opt' in options:
             nets[f'h{side}'] = LCLHead(nets[f'g{side}'].feature_channels, DIM)
     for net in nets.values():

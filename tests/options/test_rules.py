@@ -146,7 +146,7 @@ TRAINING = {
             'network_g.type: SRVGGNetCompact declares no feature levels, which train.lcl_opt compares',
         ),
     ],
-    'lcl_levels_are_alike': [
+    'levels_are_alike': [
         (
             ('network_g_rain:anti_alias=false',),
             'network_g_rain: level "down1" is 4 x 128 x 128 here and 4 x 256 x 256 in network_g',
@@ -158,6 +158,10 @@ TRAINING = {
         (
             ('network_g_rain:width=32',),
             'network_g_rain: level "down1" is 64 x 256 x 256 here and 4 x 256 x 256 in network_g',
+        ),
+        (
+            ('network_d:anti_alias=false',),
+            'network_d_rain: level "conv2" is 127 x 127 here and 128 x 128 in network_d, for an image of',
         ),
     ],
     'losses_are_the_right_ones': [
@@ -300,6 +304,12 @@ def test_a_set_with_other_keys_is_not_one_folder_twice(tiny: Path, check: Any) -
     """Nothing is as good as nothing: neither key stands in a dataset of another package."""
     theirs = '{type: REDSDataset, name: x, folder: a, num_worker_per_gpu: 0, batch_size_per_gpu: 1}'
     check(tiny, 'datasets:train=null', f'datasets:train={theirs}')
+
+
+def test_discriminators_that_draw_no_places_may_differ(tiny: Path, check: Any) -> None:
+    """Averages have no places, and nothing compares one discriminator's channels with the other's."""
+    check(tiny, 'network_d:anti_alias=false', 'train:inter_ccl_opt:pooling=mean')
+    check(tiny, 'network_d:width=8')
 
 
 def test_every_rule_is_tried_here() -> None:

@@ -1,8 +1,8 @@
 """The three kinds of networks as functions of a plain state, by section 2 of the method.
 
 Images are ``(N, 3, H, W)`` in [0, 1] at every door; [-1, 1] is used inside only. ``arch`` is a mapping like
-``network_g`` of the options file, of which ``norm``, ``anti_alias``, ``residual`` and ``skips`` are read
-here; width and number of blocks follow from the state.
+``network_g`` or ``network_d`` of the options file, of which ``norm``, ``anti_alias``, ``residual`` and
+``skips`` are read here; width and number of blocks follow from the state.
 """
 
 from __future__ import annotations
@@ -109,20 +109,27 @@ def generator(state: State, image: Tensor, arch: Arch) -> Tensor:
     return ((x + 1) / 2)[:, :, : image.shape[2], : image.shape[3]]
 
 
-def discriminator_features(state: State, image: Tensor) -> dict[str, Tensor]:
+def discriminator_features(state: State, image: Tensor, arch: Arch) -> dict[str, Tensor]:
     """The levels ``image`` (in [-1, 1]), ``conv2`` and ``conv3`` (raw convolutions)."""
     _check(state, discriminator_shapes(state['conv1.weight'].shape[0]), optional=('conv4.bias',))
     entry = image * 2 - 1
-    x = blur_pool(F.leaky_relu(conv(state, 'conv1', entry, padding=1), 0.2))
-    conv2 = conv(state, 'conv2', x, padding=1)
-    x = blur_pool(F.leaky_relu(instance_norm(conv2), 0.2))
-    conv3 = conv(state, 'conv3', x, padding=1)
+    if arch.get('anti_alias', True):
+        x = blur_pool(F.leaky_relu(conv(state, 'conv1', entry, padding=1), 0.2))
+        conv2 = conv(state, 'conv2', x, padding=1)
+        x = blur_pool(F.leaky_relu(instance_norm(conv2), 0.2))
+        conv3 = conv(state, 'conv3', x, padding=1)
+    else:
+        x = F.leaky_relu(conv(state, 'conv1', entry, stride=2, padding=1), 0.2)
+        conv2 = conv(state, 'conv2', x, stride=2, padding=1)
+        x = F.leaky_relu(instance_norm(conv2), 0.2)
+        conv3 = conv(state, 'conv3', x, stride=2, padding=1)
     return {'image': entry, 'conv2': conv2, 'conv3': conv3}
 
 
-def discriminator(state: State, image: Tensor) -> Tensor:
+def discriminator(state: State, image: Tensor, arch: Arch) -> Tensor:
     """The map of logits ``(N, 1, h, w)``: large where the patch looks real."""
-    x = blur_pool(F.leaky_relu(instance_norm(discriminator_features(state, image)['conv3']), 0.2))
+    x = F.leaky_relu(instance_norm(discriminator_features(state, image, arch)['conv3']), 0.2)
+    x = blur_pool(x) if arch.get('anti_alias', True) else x
     x = F.leaky_relu(instance_norm(conv(state, 'conv4', x, padding=1)), 0.2)
     return conv(state, 'conv5', x, padding=1)
 

@@ -6,7 +6,8 @@ Images: r rainy, c rain-free; ``c_hat = G_n(r)``, ``r_again = G_r(c_hat)``; ``r_
 ``nets`` holds plain states under ``g`` (G_n), ``g_rain`` (G_r), ``d``, ``d_rain``, ``h``, ``h_rain``. Without
 ``g_rain`` the step is one-sided: G_n alone, which is then the encoder of everything, with the head ``h``.
 
-``options`` is the ``train`` part of the options file with ``network_g`` and ``network_g_rain`` added to it; a
+``options`` is the ``train`` part of the options file with ``network_g``, ``network_g_rain`` and, where they
+are not as in the method, ``network_d`` and ``network_d_rain`` added to it; a
 loss whose option is absent or None has no entry in the result. Every returned loss has its weight in it, so
 that their sum is what the optimizers see.
 """
@@ -54,18 +55,18 @@ def reference_d_losses(nets: Nets, options: Options, r: Tensor, c: Tensor) -> di
     if not option:
         return {}
 
-    def loss(state: State, real: Tensor, fake: Tensor) -> Tensor:
-        of_real = gan(discriminator(state, real), True, True, option)
-        of_fake = gan(discriminator(state, fake), False, True, option)
+    def loss(net: str, real: Tensor, fake: Tensor) -> Tensor:
+        of_real = gan(discriminator(nets[net], real, _arch(options, net)), True, True, option)
+        of_fake = gan(discriminator(nets[net], fake, _arch(options, net)), False, True, option)
         return 0.5 * (of_real + of_fake)
 
     with torch.no_grad():
         c_hat = generator(nets['g'], r, options['network_g'])
-    losses = {'l_d': loss(nets['d'], c, c_hat)}
+    losses = {'l_d': loss('d', c, c_hat)}
     if 'g_rain' in nets:
         with torch.no_grad():
             r_hat = generator(nets['g_rain'], c, options['network_g_rain'])
-        losses['l_d_rain'] = loss(nets['d_rain'], r, r_hat)
+        losses['l_d_rain'] = loss('d_rain', r, r_hat)
     return losses
 
 
@@ -109,9 +110,7 @@ def reference_g_losses(
     if options.get('intra_ccl_opt'):
         losses['l_intra'] = _intra(options['intra_ccl_opt'], images, encoders)
     if options.get('inter_ccl_opt'):
-        losses['l_inter'] = _inter(
-            nets, options['inter_ccl_opt'], images, locations.get('inter'), projections
-        )
+        losses['l_inter'] = _inter(nets, options, images, locations.get('inter'), projections)
     return losses
 
 
@@ -125,6 +124,10 @@ def _two_sided_images(nets: Nets, options: Options, r: Tensor, c: Tensor) -> Sim
     images.r_same = generator(nets['g_rain'], r, options['network_g_rain'])
     images.c_same = generator(nets['g'], c, options['network_g'])
     return images
+
+
+def _arch(options: Options, net: str) -> Mapping[str, Any]:
+    return options.get(f'network_{net}') or {}
 
 
 def _frozen(state: State) -> dict[str, Tensor]:
@@ -141,11 +144,11 @@ def _two_sided_pixel_losses(nets: Nets, options: Options, images: SimpleNamespac
     """L_adv and L_idt of section 3; CycleGAN's two cycle losses likewise."""
     losses = {}
     if options.get('gan_opt'):
-        for name, state, fake in (
-            ('l_g_gan', nets['d'], images.c_hat),
-            ('l_g_gan_rain', nets['d_rain'], images.r_hat),
+        for name, net, fake in (
+            ('l_g_gan', 'd', images.c_hat),
+            ('l_g_gan_rain', 'd_rain', images.r_hat),
         ):
-            logits = discriminator(_frozen(state), fake)
+            logits = discriminator(_frozen(nets[net]), fake, _arch(options, net))
             losses[name] = 0.5 * gan(logits, True, False, options['gan_opt'])
     if options.get('idt_opt'):
         weight = _l1_weight(options['idt_opt'])
@@ -162,7 +165,7 @@ def _one_sided_pixel_losses(nets: Nets, options: Options, images: SimpleNamespac
     """With one direction only there is nothing to average, hence no halves."""
     losses = {}
     if options.get('gan_opt'):
-        logits = discriminator(_frozen(nets['d']), images.c_hat)
+        logits = discriminator(_frozen(nets['d']), images.c_hat, _arch(options, 'd'))
         losses['l_g_gan'] = gan(logits, True, False, options['gan_opt'])
     if options.get('idt_opt'):
         losses['l_idt'] = _l1_weight(options['idt_opt']) * l1(images.c_same, images.c)
@@ -256,21 +259,21 @@ def _intra(option: Mapping[str, Any], images: SimpleNamespace, encoders: Sequenc
 
 def _inter(
     nets: Nets,
-    option: Mapping[str, Any],
+    options: Options,
     images: SimpleNamespace,
     locations: Mapping[str, Tensor] | None,
     projections: Mapping[str, Tensor] | None,
 ) -> Tensor:
     """Section 5, discriminative space: D_n and D_r added."""
-    i = images
+    i, option = images, options['inter_ccl_opt']
     pooling, fixed = option.get('pooling', 'sample'), option.get('projection', 'none') == 'fixed'
     total = 0
     # translation, reconstruction, near, far
-    for state, four in (
-        (_frozen(nets['d']), (i.c_hat, i.c_again, i.c, i.r)),
-        (_frozen(nets['d_rain']), (i.r_hat, i.r_again, i.r, i.c)),
+    for net, four in (
+        ('d', (i.c_hat, i.c_again, i.c, i.r)),
+        ('d_rain', (i.r_hat, i.r_again, i.r, i.c)),
     ):
-        maps = [discriminator_features(state, image) for image in four]
+        maps = [discriminator_features(_frozen(nets[net]), image, _arch(options, net)) for image in four]
         ratios = {}
         for level in option.get('layers', ('image', 'conv2', 'conv3')):
             places = locations[level] if pooling == 'sample' else None

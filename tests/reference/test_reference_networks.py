@@ -70,22 +70,25 @@ def test_weights_the_method_does_not_know_are_refused(name: str) -> None:
         generator({**state, name: noise(WIDTH)}, image(), {})
 
 
-def test_discriminator_levels_and_logits() -> None:
+@pytest.mark.parametrize(('arch', 'sides'), [({}, (15, 7)), ({'anti_alias': False}, (8, 4))])
+def test_discriminator_levels_and_logits(arch: dict[str, bool], sides: tuple[int, int]) -> None:
     state = random_state(discriminator_shapes(WIDTH), seed=1)
     x = image(2)
-    maps = discriminator_features(state, x)
+    maps = discriminator_features(state, x, arch)
     assert torch.equal(maps['image'], 2 * x - 1)
-    assert maps['conv2'].shape == (2, 2 * WIDTH, 15, 15)
-    assert maps['conv3'].shape == (2, 4 * WIDTH, 7, 7)
-    assert discriminator(state, x).shape == (2, 1, 2, 2)
-    assert discriminator(state, image(1, 256, 256)).shape == (1, 1, 30, 30)
+    assert maps['conv2'].shape == (2, 2 * WIDTH, *[sides[0]] * 2)
+    assert maps['conv3'].shape == (2, 4 * WIDTH, *[sides[1]] * 2)
+    assert discriminator(state, x, arch).shape == (2, 1, 2, 2)
+    assert discriminator(state, image(1, 256, 256), arch).shape == (1, 1, 30, 30)
 
 
 def test_the_bias_of_the_fourth_discriminator_convolution_is_without_effect() -> None:
     state = random_state(discriminator_shapes(WIDTH), seed=1, gain=1.0, bias_std=0.1)
     without = {name: tensor for name, tensor in state.items() if name != 'conv4.bias'}
     x = image(2)
-    torch.testing.assert_close(discriminator(without, x), discriminator(state, x), rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(
+        discriminator(without, x, {}), discriminator(state, x, {}), rtol=1e-11, atol=1e-11
+    )
 
 
 class Blur(nn.Module):
@@ -147,20 +150,27 @@ def test_generator_is_the_stack_of_torchs_own_modules(anti_alias: bool) -> None:
         torch.testing.assert_close(maps[level], stack[: last + 1](2 * x - 1), rtol=1e-11, atol=1e-11)
 
 
-def test_discriminator_is_the_stack_of_torchs_own_modules() -> None:
+@pytest.mark.parametrize('anti_alias', [True, False])
+def test_discriminator_is_the_stack_of_torchs_own_modules(anti_alias: bool) -> None:
     w, state = WIDTH, random_state(discriminator_shapes(WIDTH), seed=1, gain=1.0, bias_std=0.1)
+    stride, blur, arch = (
+        1 if anti_alias else 2,
+        Blur if anti_alias else nn.Identity,
+        {'anti_alias': anti_alias},
+    )
     stack = nn.Sequential(
-        nn.Conv2d(3, w, 4, padding=1), nn.LeakyReLU(0.2), Blur(),
-        nn.Conv2d(w, 2 * w, 4, padding=1, bias=False), nn.InstanceNorm2d(2 * w), nn.LeakyReLU(0.2), Blur(),
-        nn.Conv2d(2 * w, 4 * w, 4, padding=1, bias=False), nn.InstanceNorm2d(4 * w), nn.LeakyReLU(0.2),
-        Blur(), nn.Conv2d(4 * w, 8 * w, 4, padding=1), nn.InstanceNorm2d(8 * w), nn.LeakyReLU(0.2),
+        nn.Conv2d(3, w, 4, stride, 1), nn.LeakyReLU(0.2), blur(),
+        nn.Conv2d(w, 2 * w, 4, stride, 1, bias=False), nn.InstanceNorm2d(2 * w), nn.LeakyReLU(0.2), blur(),
+        nn.Conv2d(2 * w, 4 * w, 4, stride, 1, bias=False), nn.InstanceNorm2d(4 * w), nn.LeakyReLU(0.2),
+        blur(), nn.Conv2d(4 * w, 8 * w, 4, padding=1), nn.InstanceNorm2d(8 * w), nn.LeakyReLU(0.2),
         nn.Conv2d(8 * w, 1, 4, padding=1),
     )  # fmt: skip
     x = image(2)
     expected = fill(stack, state)(2 * x - 1)
-    torch.testing.assert_close(discriminator(state, x), expected, rtol=1e-11, atol=1e-11)
-    torch.testing.assert_close(discriminator_features(state, x)['conv2'], stack[:4](2 * x - 1))
-    torch.testing.assert_close(discriminator_features(state, x)['conv3'], stack[:8](2 * x - 1))
+    torch.testing.assert_close(discriminator(state, x, arch), expected, rtol=1e-11, atol=1e-11)
+    maps = discriminator_features(state, x, arch)
+    torch.testing.assert_close(maps['conv2'], stack[:4](2 * x - 1))
+    torch.testing.assert_close(maps['conv3'], stack[:8](2 * x - 1))
 
 
 def test_head_gives_unit_vectors() -> None:

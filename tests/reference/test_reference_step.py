@@ -189,7 +189,7 @@ def test_inter_is_the_formula_of_the_page() -> None:
     for level, places in locations['inter'].items():
 
         def far(net: str, a: Tensor, b: Tensor, level: str = level, places: Tensor = places) -> float:
-            maps = (discriminator_features(nets[net], x)[level].flatten(2)[:, :, places] for x in (a, b))
+            maps = (discriminator_features(nets[net], x, {})[level].flatten(2)[:, :, places] for x in (a, b))
             one, other = (F.normalize(m, dim=1) for m in maps)
             return (one - other).abs().mean().item()
 
@@ -235,7 +235,7 @@ def test_one_sided_step_has_no_halves() -> None:
     losses = reference_g_losses(nets, options, r, c, locations)
     assert list(losses) == ['l_g_gan', 'l_idt', 'l_lcl']
     fake, same = generator(nets['g'], r, {}), generator(nets['g'], c, {})
-    assert losses['l_g_gan'].item() == pytest.approx(-discriminator(nets['d'], fake).mean().item())
+    assert losses['l_g_gan'].item() == pytest.approx(-discriminator(nets['d'], fake, {}).mean().item())
     assert losses['l_idt'].item() == pytest.approx((same - c).abs().mean().item())
     assert list(reference_d_losses(nets, options, r, c)) == ['l_d']
     with pytest.raises(ValueError, match='inter_ccl_opt needs the second generator'):
@@ -256,6 +256,6 @@ def test_weights_and_halves_of_the_generator_losses() -> None:
     c_hat = generator(nets['g'], r, {})
     r_again = generator(nets['g_rain'], c_hat, {})
     same = generator(nets['g'], c, {})
-    assert once['l_g_gan'].item() == pytest.approx(-0.5 * discriminator(nets['d'], c_hat).mean().item())
+    assert once['l_g_gan'].item() == pytest.approx(-0.5 * discriminator(nets['d'], c_hat, {}).mean().item())
     assert once['l_idt'].item() == pytest.approx(0.5 * (same - c).abs().mean().item())
     assert once['l_cycle'].item() == pytest.approx(5 * (r_again - r).abs().mean().item())

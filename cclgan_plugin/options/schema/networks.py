@@ -31,6 +31,7 @@ class CCLGANDiscriminatorOptions(Options):
 
     type: Literal['CCLGANDiscriminator'] = option('the 70x70 PatchGAN')
     width: Whole = option('channels after the first convolution', 64, ge=1, le=4096)
+    anti_alias: bool = option('blur before down-sampling, as CUT does', True)
 
 
 class LCLHeadOptions(Options):
