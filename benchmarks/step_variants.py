@@ -116,7 +116,7 @@ class StepVariant(ABC):
             net_width=g['width'],
             blocks=g['num_blocks'],
             anti_alias=g['anti_alias'],
-            discriminators_blur=d['anti_alias'],
+            discriminators_blur=d.get('anti_alias', True),
             head_dim=h['dim'] if h else 0,
         )
         return flop_floor(self.criteria, self.two_sided, sizes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 README = Path(__file__).parents[1] / 'README.md'
@@ -44,14 +45,16 @@ def test_the_lines_for_another_model_are_valid(tmp_path):
     assert set(losses) == {'intra_ccl', 'inter_ccl', 'lcl'}
 
 
-def test_every_file_it_names_exists():
-    text = README.read_text()
+@pytest.mark.parametrize('page', ['README.md', 'docs/options.md'])
+def test_every_file_it_names_exists(page):
+    page = README.parent / page
+    text = page.read_text()
     named = set(re.findall(r'`(options/[\w.]+|docs/[\w.]+|tests/[\w/.]+|benchmarks/[\w.]+)`', text))
-    named |= {link for link in re.findall(r'\]\(([^)]+)\)', text) if not link.startswith('http')}
-    assert named
-    for name in named:
+    linked = {link for link in re.findall(r'\]\(([^)]+)\)', text) if not link.startswith('http')}
+    assert linked
+    for name in named | linked:
         file, _, anchor = name.partition('#')
-        path = README.parent / file if file else README
+        path = (README.parent if name in named else page.parent) / file if file else page
         assert path.exists(), name
         if anchor:
             headings = re.findall(r'^#+ (.*)$', path.read_text(), flags=re.M)

@@ -1,6 +1,6 @@
-"""The README's table of options and the editors' schema, made from the schema that checks the options.
+"""The tables of docs/options.md and the editors' schema, made from the schema that checks the options.
 
-    python -m cclgan_plugin.options.describe table --update README.md
+    python -m cclgan_plugin.options.describe table --update docs/options.md
     python -m cclgan_plugin.options.describe schema --update options/options.schema.json
 
 ``--check FILE`` says whether a file is up to date, by its exit code.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ _GROUPS: tuple[tuple[str, type[Options]], ...] = (
 
 
 def options_table() -> str:
-    """Every option of CCLGANModel as Markdown: one table for each map of the file, one for each type."""
+    """Every option as Markdown: their titles, then one table for each map of the file, one for each type."""
     parts = [_section('The top of the file', CCLGANOptions)]
     parts += [_section(f'`{name}`', model) for name, model in _GROUPS]
     shown: list[type[Options]] = []
@@ -66,11 +67,18 @@ def options_table() -> str:
         for title, model in zip(titles, CONTRASTIVE_MAPS, strict=True)
     ]
     parts.append(_section('`train` (PairedModel)', PairedTrainOptions))
-    return '\n\n'.join(parts) + '\n'
+    return '\n\n'.join([_contents(parts), *parts]) + '\n'
+
+
+def _contents(parts: Sequence[str]) -> str:
+    """A link to each section, by the anchors that GitHub gives to headings."""
+    titles = [part.partition('\n')[0].removeprefix('## ') for part in parts]
+    anchors = [re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-') for title in titles]
+    return '\n'.join(f'- [{title}](#{anchor})' for title, anchor in zip(titles, anchors, strict=True))
 
 
 def _section(title: str, model: type[Options]) -> str:
-    lines = [f'#### {title}', '', *([model.__doc__.strip(), ''] if model.__doc__ else [])]
+    lines = [f'## {title}', '', *([model.__doc__.strip(), ''] if model.__doc__ else [])]
     lines[2:3] = [lines[2].replace('``', '`')] if model.__doc__ else []
     lines += ['| key | value | default | meaning |', '|---|---|---|---|']
     properties = editor_schema()['$defs'][model.__name__]['properties']

@@ -57,7 +57,7 @@ _HEAD = ('LCLHead',)
 
 
 class CCLGANOptions(Options):
-    """The top of the file."""
+    """The run, and which model, data and networks it takes."""
 
     name: RunName = option(_NAME)
     model_type: Literal['CCLGANModel'] = option('the model')
