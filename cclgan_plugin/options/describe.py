@@ -50,23 +50,27 @@ _GROUPS: tuple[tuple[str, type[Options]], ...] = (
 
 def options_table() -> str:
     """Every option as Markdown: their titles, then one table for each map of the file, one for each type."""
-    parts = [_section('The top of the file', CCLGANOptions)]
-    parts += [_section(f'`{name}`', model) for name, model in _GROUPS]
+    definitions = editor_schema()['$defs']
+
+    def add(title: str, model: type[Options]) -> None:
+        parts.append(_section(title, model, definitions[model.__name__]['properties']))
+
+    parts: list[str] = []
+    add('The top of the file', CCLGANOptions)
+    for name, model in _GROUPS:
+        add(f'`{name}`', model)
     shown: list[type[Options]] = []
     for (_, name), model in BLOCKS.items():
         if model not in shown:
             shown.append(model)
-            parts.append(_section(f'`type: {name}`', model))
+            add(f'`type: {name}`', model)
             if name == 'UnpairedImageDataset':
-                parts.append(_section('`io_backend`', IOBackendOptions))
+                add('`io_backend`', IOBackendOptions)
             if name == 'PairedImageDataset':
-                parts.append(_section("`io_backend` (BasicSR's datasets)", BasicSRBackendOptions))
-    titles = ('', '.intra_ccl', '.inter_ccl', '.lcl')
-    parts += [
-        _section(f'`train.contrastive_opt{title}` (ContrastiveModel)', model)
-        for title, model in zip(titles, CONTRASTIVE_MAPS, strict=True)
-    ]
-    parts.append(_section('`train` (PairedModel)', PairedTrainOptions))
+                add("`io_backend` (BasicSR's datasets)", BasicSRBackendOptions)
+    for title, model in zip(('', '.intra_ccl', '.inter_ccl', '.lcl'), CONTRASTIVE_MAPS, strict=True):
+        add(f'`train.contrastive_opt{title}` (ContrastiveModel)', model)
+    add('`train` (PairedModel)', PairedTrainOptions)
     return '\n\n'.join([_contents(parts), *parts]) + '\n'
 
 
@@ -77,11 +81,10 @@ def _contents(parts: Sequence[str]) -> str:
     return '\n'.join(f'- [{title}](#{anchor})' for title, anchor in zip(titles, anchors, strict=True))
 
 
-def _section(title: str, model: type[Options]) -> str:
+def _section(title: str, model: type[Options], properties: dict[str, Any]) -> str:
     lines = [f'## {title}', '', *([model.__doc__.strip(), ''] if model.__doc__ else [])]
     lines[2:3] = [lines[2].replace('``', '`')] if model.__doc__ else []
     lines += ['| key | value | default | meaning |', '|---|---|---|---|']
-    properties = editor_schema()['$defs'][model.__name__]['properties']
     rows: list[tuple[list[str], str, str, str]] = []
     for name, field in model.model_fields.items():
         if name == 'type' and model in BLOCKS.values():

@@ -29,6 +29,7 @@ from benchmarks.comparison.results import Result, append_result, read_results
 from benchmarks.comparison.scoring import score
 from benchmarks.comparison.tables import pages
 from benchmarks.comparison.training_data import write_pairs
+from benchmarks.methods import main
 from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.options.check import check_options
 from cclgan_plugin.options.inherit import load_options
@@ -237,7 +238,9 @@ def small_protocol(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path
     return folder / 'demo.yml', folder / 'data'
 
 
-def test_methods_are_trained_and_tested_once(small_protocol: tuple[Path, Path], tmp_path: Path) -> None:
+def test_methods_are_trained_and_tested_once(
+    small_protocol: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     protocol, data = small_protocol
     apart = yaml.safe_load(protocol.read_text())
     apart['rainy'] = {'root': 'rainy'}
@@ -245,19 +248,22 @@ def test_methods_are_trained_and_tested_once(small_protocol: tuple[Path, Path], 
     honest = tmp_path / 'honest.yml'
     honest.write_text(yaml.safe_dump(apart))
 
-    def run(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(ROOT / 'benchmarks/methods.py'), str(file), '--scale', 'smoke']
-        command += ['--data', str(data), '--work', str(tmp_path / 'work'), '--results', str(results)]
-        env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
-        return subprocess.run([*command, *arguments], env=env, capture_output=True, text=True, check=False)
-
     results = tmp_path / 'results.jsonl'
-    plan = run(honest, '--methods', 'input,cut', '--plan')
-    assert plan.returncode == 0, plan.stderr
-    assert '2 runs' in plan.stdout
+    folders = ['--data', str(data), '--work', str(tmp_path / 'work'), '--results', str(results)]
+
+    def run(file: Path, *arguments: str) -> str:
+        """What the command prints, in this process."""
+        assert main([str(file), '--scale', 'smoke', *folders, *arguments]) == 0
+        return capsys.readouterr().out
+
+    assert '2 runs' in run(honest, '--methods', 'input,cut', '--plan')
     assert not (tmp_path / 'work').exists()
 
-    done = run(honest, '--methods', 'input,cut')
+    script = [sys.executable, str(ROOT / 'benchmarks/methods.py'), str(honest), '--scale', 'smoke', *folders]
+    env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
+    done = subprocess.run(
+        [*script, '--methods', 'input,cut'], env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     found = {result.method: result for result in read_results(results)}
     assert set(found) == {'input', 'cut'}
@@ -266,17 +272,15 @@ def test_methods_are_trained_and_tested_once(small_protocol: tuple[Path, Path], 
     assert found['cut'].peak_memory > 10**8
     assert found['input'].means['few']['rain_left'] == 1
     assert found['cut'].means['few']['psnr'] != found['input'].means['few']['psnr']
-    assert '0 runs' in run(honest, '--methods', 'input,cut').stdout
+    assert '0 runs' in run(honest, '--methods', 'input,cut')
 
     shown = run(honest, '--pictures', str(tmp_path / 'shown'))
-    assert shown.stdout.split() == [str(tmp_path / 'shown' / 'demo-few.jpg')], shown.stderr
+    assert shown.split() == [str(tmp_path / 'shown' / 'demo-few.jpg')]
     with Image.open(tmp_path / 'shown' / 'demo-few.jpg') as picture:
         assert picture.width > 3 * picture.height / 2, 'input, cut, truth'
-    nothing = run(honest, '--pictures', str(tmp_path / 'shown'), '--seeds', '5')
-    assert nothing.returncode != 0
-    assert 'has been trained yet' in nothing.stderr
+    with pytest.raises(DataError, match='has been trained yet'):
+        run(honest, '--pictures', str(tmp_path / 'shown'), '--seeds', '5')
 
     # The same scenes in training and test: the check ends it before anything is trained.
-    refused = run(protocol, '--methods', 'cut')
-    assert refused.returncode != 0
-    assert 'not fit for these tests' in refused.stderr
+    with pytest.raises(DataError, match='not fit for these tests'):
+        run(protocol, '--methods', 'cut')

@@ -62,9 +62,15 @@ def _assert_is(batch: dict[str, Any], first: int, size: int = 4) -> None:
     assert batch['weight'].tolist() == [index / 2 for index in indices]
 
 
-@pytest.mark.parametrize('start', ['fork', 'spawn', 'forkserver'])
-@pytest.mark.parametrize('workers', [1, 2])
-@pytest.mark.parametrize('persistent', [False, True])
+# A process that is not forked imports everything anew: a few of those, and every case with forked ones.
+@pytest.mark.parametrize(
+    ('start', 'workers', 'persistent'),
+    [
+        *(('fork', workers, persistent) for workers in (1, 2) for persistent in (False, True)),
+        ('spawn', 2, True),
+        ('forkserver', 1, False),
+    ],
+)
 def test_batches_are_what_they_are_without_workers(
     loader: Loaded, start: str, workers: int, persistent: bool
 ) -> None:

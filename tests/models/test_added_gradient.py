@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import MODEL_REGISTRY
 from contrastive_runs import batch, build, contrastive_options, losses_for
+from forked import needs_fork, run_ranks
+from torch.nn.parallel import DistributedDataParallel
 
 from cclgan_plugin.errors import OptionError
 
@@ -218,67 +219,47 @@ def test_accumulated_gradients_step_once(in_float64: None) -> None:
     assert_same(ends[1], ends[0])
 
 
-PROGRAM = """
-import sys
-import torch, torch.distributed as dist
-import cclgan_plugin
-from contrastive_runs import build, contrastive_options, losses_for, batch
-
-rank, name, unused = int(sys.argv[1]), sys.argv[2], sys.argv[3] == 'unused'
-torch.set_default_dtype(torch.float64)
-world = 2 if rank >= 0 else 1
-if world == 2:
-    dist.init_process_group('gloo', init_method='file://' + sys.argv[5], rank=rank, world_size=2)
-opt = contrastive_options(name, **losses_for(name))
-opt['network_h'] = {'type': 'LCLHead', 'dim': 8}
-opt['train'] |= {f'optim_{g}': {'type': 'SGD', 'lr': 0.05} for g in 'gdh'}
-opt['train']['ema_decay'] = 0
-opt |= {'dist': world == 2, 'rank': max(rank, 0), 'world_size': world, 'find_unused_parameters': unused}
-# As BasicSR does it: each rank draws from a seed of its own.
-model = build(opt, seed=max(rank, 0))
-assert type(model.net_g).__name__ == ('DistributedDataParallel' if world == 2 else type(model.net_g).__name__)
-if world == 2 and unused and name == 'SRModel':
-    # Levels are found in the bare module, whatever is around it.
-    assert model.contrastive.terms.lcl.encoder.net is model.net_g.module
-for iteration in (1, 2, 3):
-    data = batch(name, iteration, 32, torch.float64)
-    if world == 2:
-        data = {key: value[rank : rank + 1] for key, value in data.items()}
-    model.feed_data(data)
-    model.optimize_parameters(iteration)
-if rank <= 0:
-    nets = {'g': model.get_bare_model(model.net_g), 'h': model.net_h}
-    if hasattr(model, 'net_d'):
-        nets['d'] = model.get_bare_model(model.net_d)
-    torch.save({f'{n}.{k}': v for n, net in nets.items() for k, v in net.state_dict().items()}, sys.argv[4])
-    torch.save(dict(model.log_dict), sys.argv[4] + '.log')
-if world == 2:
-    dist.barrier()
-    dist.destroy_process_group()
-"""
+def learn(name: str, unused: bool, alone: bool) -> None:
+    """Three iterations, of this process's part of the batch; weights and log go to ``one`` or ``two``."""
+    rank, world = (0, 1) if alone else (int(os.environ['RANK']), int(os.environ['WORLD_SIZE']))
+    torch.set_default_dtype(torch.float64)
+    if not alone:
+        dist.init_process_group('gloo')
+    opt = contrastive_options(name, **losses_for(name))
+    opt['network_h'] = {'type': 'LCLHead', 'dim': 8}
+    opt['train'] |= {f'optim_{g}': {'type': 'SGD', 'lr': 0.05} for g in 'gdh'}
+    opt['train']['ema_decay'] = 0
+    opt |= {'dist': not alone, 'rank': rank, 'world_size': world, 'find_unused_parameters': unused}
+    # As BasicSR does it: each rank draws from a seed of its own.
+    model = build(opt, seed=rank)
+    assert isinstance(model.net_g, DistributedDataParallel) is not alone
+    if not alone and unused and name == 'SRModel':
+        # Levels are found in the bare module, whatever is around it.
+        assert model.contrastive.terms.lcl.encoder.net is model.net_g.module
+    for iteration in (1, 2, 3):
+        data = batch(name, iteration, 32, torch.float64)
+        model.feed_data({key: value.chunk(world)[rank] for key, value in data.items()})
+        model.optimize_parameters(iteration)
+    if rank == 0:
+        nets = {'g': model.get_bare_model(model.net_g), 'h': model.net_h}
+        if hasattr(model, 'net_d'):
+            nets['d'] = model.get_bare_model(model.net_d)
+        weights = {f'{n}.{k}': v for n, net in nets.items() for k, v in net.state_dict().items()}
+        torch.save((weights, dict(model.log_dict)), 'one' if alone else 'two')
+    if not alone:
+        dist.destroy_process_group()
 
 
-@pytest.mark.parametrize(('name', 'unused'), [('SRModel', 'unused'), ('SRGANModel', 'used')])
-def test_two_processes_learn_what_one_learns_from_both_images(name: str, unused: str, tmp_path: Path) -> None:
+@needs_fork
+@pytest.mark.parametrize(('name', 'unused'), [('SRModel', True), ('SRGANModel', False)])
+def test_two_processes_learn_what_one_learns_from_both_images(
+    name: str, unused: bool, tmp_path: Path
+) -> None:
     """Real processes under gloo; gradients of the generator, the heads and the discriminator."""
-    tests = Path(__file__).parents[1]
-    program = tmp_path / 'program.py'
-    program.write_text(PROGRAM)
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': f'{tests.parent}:{tests}'}
-
-    def start(rank: int, file: str) -> subprocess.Popen[str]:
-        arguments = [str(rank), name, unused, str(tmp_path / file), str(tmp_path / 'meet')]
-        return subprocess.Popen(
-            [sys.executable, str(program), *arguments], env=environment, stderr=subprocess.PIPE, text=True
-        )
-
-    for processes in ([start(-1, 'one')], [start(0, 'two'), start(1, 'two')]):
-        for process in processes:
-            _, errors = process.communicate(timeout=300)
-            assert process.returncode == 0, errors
-    one, two = (torch.load(tmp_path / file) for file in ('one', 'two'))
+    run_ranks(learn, 1, name, unused, True, cwd=tmp_path, log='alone')
+    run_ranks(learn, 2, name, unused, False, cwd=tmp_path)
+    (one, log), (two, logs) = (torch.load(tmp_path / file) for file in ('one', 'two'))
     assert one.keys() == two.keys()
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-9, atol=1e-11, msg=key)
-    logs = [torch.load(tmp_path / f'{file}.log') for file in ('one', 'two')]
-    assert logs[0] == pytest.approx(logs[1], rel=1e-9)
+    assert log == pytest.approx(logs, rel=1e-9)
