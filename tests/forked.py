@@ -20,8 +20,9 @@ from basicsr.utils.logger import initialized_logger
 CONTEXT = multiprocessing.get_context('fork') if hasattr(os, 'fork') else None
 
 #: On Windows there is no fork; with a CUDA GPU, PyTorch's gradients do not survive one.
+CAN_FORK = CONTEXT is not None and not torch.cuda.is_available()
 needs_fork = pytest.mark.skipif(
-    CONTEXT is None or torch.cuda.is_available(),
+    not CAN_FORK,
     reason='forks its processes; where there is a GPU, hide it: CUDA_VISIBLE_DEVICES= pytest',
 )
 
@@ -34,11 +35,14 @@ def free_port() -> int:
 
 
 def _run(
-    function: Callable[..., Any], arguments: tuple[Any, ...], log: str, environment: dict[str, str], cwd: str
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    logs: tuple[str, str],
+    environment: dict[str, str],
+    cwd: str,
 ) -> None:
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
+    for stream, log in enumerate(logs, start=1):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
     # The test runner has exchanged these for objects of its own.
     sys.stdout, sys.stderr = (os.fdopen(number, 'w', buffering=1, closefd=False) for number in (1, 2))
     # So do the handlers of the log, if a test has set them up: a new process has none.
@@ -56,15 +60,21 @@ def _run(
 
 
 def start(
-    function: Callable[..., Any], *arguments: Any, cwd: Path, log: str, **environment: str
+    function: Callable[..., Any],
+    *arguments: Any,
+    cwd: Path,
+    log: str,
+    errors: str | None = None,
+    **environment: str,
 ) -> BaseProcess:
     """Start a process that runs ``function`` in ``cwd``; what it prints goes to the file ``log`` there.
 
-    Its exit code is what the function returns, if that is a number.
+    Its exit code is what the function returns, if that is a number. ``errors`` is another file for stderr.
     """
     assert CONTEXT is not None
+    logs = str(cwd / log), str(cwd / (errors or log))
     process = CONTEXT.Process(
-        target=_run, args=(function, arguments, str(cwd / log), environment, str(cwd)), daemon=False
+        target=_run, args=(function, arguments, logs, environment, str(cwd)), daemon=False
     )
     process.start()
     return process

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import cv2
 import skimage.data
 import yaml
+from forked import CAN_FORK, command, finish, start
 
 ROOT = Path(__file__).parents[1]
 
@@ -121,6 +123,13 @@ def python(*arguments: str, cwd: Path, timeout: float = 300) -> subprocess.Compl
     )
 
 
-def basicsr(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user does."""
-    return python('-m', 'cclgan_plugin', *arguments, cwd=cwd)
+def basicsr(*arguments: str, cwd: Path, fresh: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, where need be in a fresh interpreter as a user does."""
+    if fresh or not CAN_FORK:
+        return python('-m', 'cclgan_plugin', *arguments, cwd=cwd)
+    with tempfile.TemporaryDirectory() as logs:
+        out, err = Path(logs, 'out'), Path(logs, 'err')
+        process = start(command, *arguments, cwd=cwd, log=str(out), errors=str(err))
+        (code,) = finish([process], timeout=300)
+        assert code is not None, f'{arguments} has not ended after 300 s'
+        return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())

@@ -132,7 +132,7 @@ def test_a_model_of_an_installed_plugin_is_built_upon(tmp_path: Path) -> None:
     network = 'network_g={_delete_: true, type: TwoStageNet, width: 4}'
     layers = 'train:contrastive_opt:lcl:layers=[first.0, stage1]'
     forced = ['base_model_type=TwoStageModel', network, layers]
-    result = basicsr('train', '-opt', 'tiny.yml', '--force_yml', *forced, cwd=tmp_path)
+    result = basicsr('train', '-opt', 'tiny.yml', '--force_yml', *forced, cwd=tmp_path, fresh=True)
     assert result.returncode == 0, result.stderr
     for loss in ('l_stages', 'l_intra_ccl', 'l_lcl'):
         assert f' {loss}: ' in result.stderr

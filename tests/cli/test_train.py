@@ -21,7 +21,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp('run')
     write_data(folder / 'data')
     write_options(folder, logger__use_tb_logger=True)
-    result = basicsr('train', '-opt', 'tiny.yml', cwd=folder)
+    result = basicsr('train', '-opt', 'tiny.yml', cwd=folder, fresh=True)
     assert result.returncode == 0, result.stderr
     return folder, result
 
