@@ -48,14 +48,18 @@ def _takes(x: Tensor) -> bool:
 
 @cache
 def works_on(device: torch.device) -> bool:
-    """Whether Triton can build and run a kernel on a device, found out by doing so once."""
+    """Whether Triton can build and run the kernels on a device, found out once by a small and a large one."""
     if device.type != 'cuda' or torch.version.hip or torch.cuda.get_device_capability(device) < OLDEST:
         return False
     try:
+        from cclgan_plugin.kernels.norm import normalise, normalise_backward
         from cclgan_plugin.kernels.padding import pad
 
         probe = torch.ones((1, 8, 2, 2), device=device).contiguous(memory_format=torch.channels_last)
-        return bool((pad(probe, (1, 1, 1, 1)) == 1).all())
+        if not (pad(probe, (1, 1, 1, 1)) == 1).all():
+            return False
+        _, *moments = normalise(probe, 1e-5, 0.0)
+        return bool(normalise_backward(probe, probe, *moments, slope=0.0).isfinite().all())
     except Exception as error:  # whatever a missing or broken compiler raises: PyTorch's kernels do as well
         logging.getLogger('basicsr').warning(
             f"the fused kernels cannot be built here, PyTorch's own, which are slower, run instead: {error}"
