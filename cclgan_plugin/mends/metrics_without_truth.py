@@ -8,6 +8,7 @@ log names those left out, and each set keeps its own results. May go when metric
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from basicsr.models.sr_model import SRModel
@@ -18,13 +19,21 @@ from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
 from cclgan_plugin.mends.validation_images import ValidationImages
 
-__all__ = ['apply', 'needed', 'needs_truth', 'nondist_validation']
+__all__ = ['apply', 'measuring_sets', 'needed', 'needs_truth', 'nondist_validation']
 
 
 def needs_truth(metric_type: str) -> bool:
     """Whether a registered metric compares with ground truth: it must be given ``img2``."""
     parameter = inspect.signature(METRIC_REGISTRY.get(metric_type)).parameters.get('img2')
     return parameter is not None and parameter.default is inspect.Parameter.empty
+
+
+def measuring_sets(datasets: Mapping[str, Any], metric_type: str) -> Iterator[str]:
+    """The names of the validation sets on which a metric can be measured, in their order."""
+    truth = needs_truth(metric_type)
+    for phase, dataset in datasets.items():
+        if phase.startswith('val') and not (truth and dataset['type'] == 'SingleImageDataset'):
+            yield dataset['name']
 
 
 def nondist_validation(

@@ -1,4 +1,5 @@
-"""A training state of another model: ``AssertionError: Wrong lengths of optimizers``, or torch's own words.
+"""A training state of another model: ``AssertionError: Wrong lengths of optimizers``, or torch's own words. A
+run that is resumed with longer periods or other milestones keeps the old ones, and may learn nothing more.
 
 In every release: ``BaseModel.resume_training``. May go when it says which state does not fit, and how.
 """
@@ -7,12 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from basicsr.models import lr_scheduler
 from basicsr.models.base_model import BaseModel
 
 from cclgan_plugin.errors import WeightsError
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
 from cclgan_plugin.training.optimizer_parameters import align_states
+
+#: What BasicSR's schedulers save of their options; where they stand is the rest.
+SCHEDULE = ('milestones', 'gamma', 'restarts', 'restart_weights', 'periods', 'cumulative_period', 'eta_min')
 
 __all__ = ['apply', 'needed', 'resume_training']
 
@@ -32,6 +37,9 @@ def resume_training(self: Any, resume_state: dict[str, Any]) -> None:
                 f'{self.opt.get("model_type")} has {len(own)} with these options.'
             )
         for number, (one, state) in enumerate(zip(own, saved, strict=True)):
+            if kind == 'schedulers' and type(one).__module__ == lr_scheduler.__name__:
+                # The options of the resumed run count.
+                state = {key: value for key, value in state.items() if key not in SCHEDULE}
             try:
                 one.load_state_dict(state)
                 if kind == 'optimizers':

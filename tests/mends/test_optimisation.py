@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from basicsr.models.lr_scheduler import CosineAnnealingRestartLR, MultiStepResta
 from torch import nn
 
 from cclgan_plugin.errors import OptionError
-from cclgan_plugin.mends import optimizer_by_name, scheduler_by_name
+from cclgan_plugin.mends import optimizer_by_name, scheduler_by_name, warm_up
 from cclgan_plugin.training.schedulers import SCHEDULERS, LinearDecayLR
 
 MakeOpt = Callable[..., dict[str, Any]]
@@ -80,6 +81,49 @@ def test_a_scheduler_can_be_added(make_opt: MakeOpt, monkeypatch: pytest.MonkeyP
     assert 'StepLR' in scheduler_by_name.known_schedulers()
     model = build_model(scheduler_opt(make_opt, type='StepLR', step_size=2))
     assert type(model.schedulers[0]) is torch.optim.lr_scheduler.StepLR
+
+
+def rates_with_warm_up(model: BaseModel) -> list[float]:
+    rates = []
+    for iteration in range(1, 7):
+        model.update_learning_rate(iteration, warmup_iter=3)
+        rates += model.get_current_learning_rate()
+        model.optimizer_g.step()
+    return rates
+
+
+def test_the_full_rate_is_reached_after_a_warm_up(make_opt: MakeOpt, monkeypatch: pytest.MonkeyPatch) -> None:
+    opt = scheduler_opt(make_opt, type='MultiStepLR', milestones=[5], gamma=0.1)
+    expected = [1e-3 / 3, 1e-3 * 2 / 3, 1e-3, 1e-3, 1e-3, 1e-4]
+    assert rates_with_warm_up(build_model(opt)) == pytest.approx(expected)
+    monkeypatch.setattr(BaseModel, 'update_learning_rate', warm_up.update_learning_rate.unmended)
+    assert rates_with_warm_up(build_model(opt))[2] == pytest.approx(1e-3 * 2 / 3)
+
+
+@pytest.mark.parametrize(
+    ('before', 'now', 'rate'),
+    [
+        ({'type': 'CosineAnnealingRestartLR', 'periods': [4]}, {'periods': [8]}, 1e-3 * 0.5),
+        ({'type': 'MultiStepLR', 'milestones': [9], 'gamma': 0.1}, {'milestones': [4]}, 1e-4),
+    ],
+)
+def test_a_resumed_run_follows_the_schedule_of_now(
+    make_opt: MakeOpt, before: dict[str, Any], now: dict[str, Any], rate: float
+) -> None:
+    model = build_model(scheduler_opt(make_opt, **before))
+    for iteration in range(1, 5):
+        model.update_learning_rate(iteration)
+        model.optimizer_g.step()
+    state = {
+        'optimizers': [one.state_dict() for one in model.optimizers],
+        'schedulers': [one.state_dict() for one in model.schedulers],
+    }
+    for resume, expected in ((BaseModel.resume_training, rate), (BaseModel.resume_training.unmended, None)):
+        resumed = build_model(scheduler_opt(make_opt, **{**before, **now}))
+        resume(resumed, copy.deepcopy(state))
+        resumed.update_learning_rate(5)
+        (found,) = resumed.get_current_learning_rate()
+        assert (found == pytest.approx(rate)) is (expected is not None)
 
 
 def test_cosine_goes_on_beyond_its_periods_at_the_lowest_rate() -> None:

@@ -24,6 +24,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from torch import nn
 
 from cclgan_plugin.errors import TrainingError
+from cclgan_plugin.mends import validation_folders
 from cclgan_plugin.mends.metric_means import RunningSum
 from cclgan_plugin.mends.metrics_without_truth import needs_truth
 
@@ -107,6 +108,21 @@ def test_a_set_without_truth_and_metrics_is_only_tested(
     model.validation(rain_only, 5, None, save_img=True)
     assert model.metric_results == {}
     assert Path(model.opt['path']['visualization'], '0', '0_5.png').is_file()
+
+
+@pytest.mark.parametrize('mended', [True, False])
+def test_several_sets_have_their_pictures_in_folders_of_their_own(
+    model: SRModel, rain_only: Any, mended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, name = Path(model.opt['path']['visualization']), 'rain_only' if mended else '.'
+    model.opt['datasets'] |= {'val': {}, 'val_2': rain_only.dataset.opt}
+    if not mended:
+        own = vars(validation_folders.nondist_validation)['unmended']
+        monkeypatch.setattr(SRModel, 'nondist_validation', own)
+        model.opt['val']['metrics'] = None
+    model.validation(rain_only, 5, None, save_img=True)
+    assert (folder / name / '0' / '0_5.png').is_file()
+    assert Path(model.opt['path']['visualization']) == folder
 
 
 def test_metrics_that_need_truth_are_told_apart() -> None:
