@@ -1,5 +1,6 @@
 """``path.pretrain_network_g`` with a file of another kind or architecture: a traceback without the
-file's name or the option's.
+file's name or the option's. What a file lacks is drawn at random, once for the generator and once more for
+its average; the average looks for ``params_ema`` or ``params``, whatever key the options name.
 
 In every release: ``BaseModel.load_network``; with torch before 2.6 it would also run code from the file.
 ``.safetensors`` files are not read at all.
@@ -42,10 +43,15 @@ def load_network(
     Raises:
         WeightsError: the file cannot be read, holds no such key, or fits another network.
     """
+    average = net is vars(self).get('net_g_ema')
+    if average:
+        self.model_ema(0)  # what the file lacks is the generator's
     net = self.get_bare_model(net)
     name = net.__class__.__name__
     loaded = load_data_only(load_path)
     logger = get_root_logger()
+    if average and param_key == 'params_ema' and not (isinstance(loaded, dict) and param_key in loaded):
+        param_key = self.opt['path'].get('param_key_g', 'params')
     if param_key is not None and isinstance(loaded, dict) and not isinstance(loaded, BareWeights):
         if param_key not in loaded and 'params' in loaded:
             logger.info(f'{load_path} holds no {param_key}; params are used.')

@@ -1,7 +1,7 @@
 """Resuming on a CPU asks for CUDA. ``--auto_resume`` looks below the current directory whatever the root
 is, so the run silently starts anew and the old one is archived. A stray ``latest.state`` is a
 ValueError, and a state cut short by a kill ends the run. A state resumes with whatever networks have its
-number, and with another seed.
+number, and with another seed. A run that began with weights under another key looks for that key in its own.
 
 In every release: ``load_resume_state``. May go when it reads ``path.training_states`` onto the CPU, passes
 over what cannot be resumed, and sees that what it reads belongs together.
@@ -15,17 +15,19 @@ from typing import Any
 
 from basicsr import train
 from basicsr.utils.dist_util import get_dist_info
-from basicsr.utils.misc import check_resume, set_random_seed
+from basicsr.utils.misc import check_resume, get_time_str, set_random_seed
 
 from cclgan_plugin.checksum import sha256_of
-from cclgan_plugin.errors import TrainingError, WeightsError
+from cclgan_plugin.errors import TrainingError, UserError, WeightsError
 from cclgan_plugin.mends import experiment_folders
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
 from cclgan_plugin.mends.trusted_load import load_data_only
+from cclgan_plugin.options import resolved_file
 from cclgan_plugin.partial_file import remove_left_overs
 from cclgan_plugin.training.distributed import from_first
 from cclgan_plugin.training.epoch_plan import Dealing
+from cclgan_plugin.training.run_lock import claim
 
 __all__ = ['apply', 'load_resume_state', 'needed', 'starting_dealing', 'starting_point']
 
@@ -59,14 +61,38 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     opt['path']['resume_state'] = str(path)
 
     check_resume(opt, state['iter'])
+    _name_keys(opt)
     _check_networks(opt, state, path)
     _keep_seed(opt, state)
     experiment_folders.check_before(opt)
     if get_dist_info()[0] == 0:
+        if not opt.get('auto_resume'):  # which has named those that it passes over
+            _set_aside_newer(Path(opt['path']['training_states']), state['iter'])
         remove_left_overs(opt['path'][folder] for folder in ('models', 'training_states'))
     starting_point = (state['epoch'], state['iter'])
     starting_dealing = _read_dealing(state)
     return state
+
+
+def _name_keys(opt: dict[str, Any]) -> None:
+    """Networks that a run has saved hold ``params``, whatever the file held that it began with."""
+    path = opt['path']
+    for name in (key.removeprefix('network_') for key in opt if key.startswith('network_')):
+        if f'param_key_{name}' in path and f'network_{name}' not in (
+            path.get('ignore_resume_networks') or []
+        ):
+            path[f'param_key_{name}'] = 'params'
+
+
+def _set_aside_newer(folder: Path, iteration: int) -> None:
+    """Going back to an earlier state gives up the later ones; ``--auto_resume`` must not return to them."""
+    newer = [path for path in folder.glob('*.state') if path.stem.isdecimal() and int(path.stem) > iteration]
+    if newer:
+        aside = folder / f'given_up_at_{iteration}_{get_time_str()}'
+        aside.mkdir()
+        for path in newer:
+            path.rename(aside / path.name)
+        print(f'{len(newer)} later states are now in {aside}', flush=True)
 
 
 def _keep_seed(opt: dict[str, Any], state: dict[str, Any]) -> None:
@@ -77,6 +103,7 @@ def _keep_seed(opt: dict[str, Any], state: dict[str, Any]) -> None:
     if get_dist_info()[0] == 0:
         print(f'manual_seed: {seed}, with which the run began, not {opt.get("manual_seed")}', flush=True)
     opt['manual_seed'] = seed
+    resolved_file.correct('manual_seed', seed)
     for dataset in opt['datasets'].values():
         if 'manual_seed' in dataset:
             dataset['manual_seed'] = seed
@@ -89,13 +116,14 @@ def _read_dealing(state: dict[str, Any]) -> Dealing | None:
 
 
 def _latest_for_all(opt: dict[str, Any]) -> Path | None:
-    """The state that the first process chooses, for every process."""
+    """The state that the first process chooses, for every process; no other run saves one meanwhile."""
     chosen: Path | None = None
-    error: TrainingError | None = None
+    error: UserError | None = None
     if get_dist_info()[0] == 0:
         try:
+            claim(opt['path']['experiments_root'])
             chosen = _latest_state(opt)
-        except TrainingError as caught:
+        except UserError as caught:
             error = caught
     chosen, error = from_first((chosen, error))
     if error is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cclgan_plugin.mends.metrics_without_truth import measuring_sets
 from cclgan_plugin.models.cclgan_parts import SIDE_NETWORKS, CCLGANParts
 from cclgan_plugin.models.image_pool import ImagePool
 from cclgan_plugin.models.run_record import RunRecord
@@ -49,17 +50,25 @@ class CCLGANStates(CCLGANParts):
         ema = [self.net_g_ema] if hasattr(self, 'net_g_ema') else []
         self.save_network([self.net_g, *ema], label, when, ['params', 'params_ema'][: 1 + len(ema)])
 
+    def _initialize_best_metric_results(self, dataset_name: str) -> None:
+        """BasicSR's, also for metrics that a resumed run measures anew or judges the other way round."""
+        before = vars(self).get('best_metric_results', {}).pop(dataset_name, {})
+        super()._initialize_best_metric_results(dataset_name)
+        record = self.best_metric_results[dataset_name]
+        for metric, best in record.items():
+            if before.get(metric, {}).get('better') == best['better']:
+                record[metric] = before[metric]
+
     def _update_best_metric_result(
         self, dataset_name: str, metric: str, val: float, current_iter: Any
     ) -> None:
-        """BasicSR's; the best network by ``logger.keep_best`` on the first validation set is saved too."""
+        """BasicSR's; the best network by ``logger.keep_best`` is saved too."""
         super()._update_best_metric_result(dataset_name, metric, val, current_iter)
-        first = next(
-            d['name'] for phase, d in self.opt['datasets'].items() if phase.startswith(('val', 'test'))
-        )
         best = self.best_metric_results[dataset_name][metric]['iter'] == current_iter
-        if self.is_train and best and (dataset_name, metric) == (first, self.opt['logger'].get('keep_best')):
-            self._save_generator('net_g_best', metric)
+        if self.is_train and best and metric == self.opt['logger'].get('keep_best'):
+            judged_on = measuring_sets(self.opt['datasets'], self.opt['val']['metrics'][metric]['type'])
+            if dataset_name == next(judged_on, None):
+                self._save_generator('net_g_best', metric)
 
     def extra_training_state(self) -> dict[str, Any]:
         """What a resumed run needs besides optimizers and schedulers; locations follow from the iteration."""

@@ -37,6 +37,8 @@ class ImagePool:
             return images.detach()
         # An image that is no number must not come back in a later iteration.
         images = torch.nan_to_num(images.detach())
+        if self.images and self.images[0].shape != images.shape[1:]:
+            self.images.clear()  # resumed with larger crops, which do not go into one batch with these
         choose = random.Random(derive_seed(self.seed, 'pool', iteration))
         chosen = []
         for image in images.unbind(0):

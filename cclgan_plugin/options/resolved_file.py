@@ -58,6 +58,12 @@ def remember(opt_file: str, options: dict[str, Any]) -> None:
     _resolved[os.path.abspath(os.path.expanduser(opt_file))] = copy.deepcopy(options)
 
 
+def correct(key: str, value: Any) -> None:
+    """Set an option at the top of what is kept: a resumed run has it from its state."""
+    for options in _resolved.values():
+        options[key] = value
+
+
 def copy_opt_file(opt_file: str, experiments_root: str) -> None:
     """Write the options of this run, complete and resolved, into its folder. On the first process only.
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from forked import command, finish, needs_fork, start, start_ranks
 from tiny_run import ROOT, write_options
 from whole_runs import (
@@ -156,7 +157,28 @@ def test_a_seed_that_was_drawn_at_random_is_kept(tmp_path):
     for folder in (tmp_path, tmp_path / 'again'):
         train(folder, 1, '--auto_resume')
     assert load(tmp_path / 'experiments/tiny/training_states/7.state')['manual_seed'] == seed
+    saved = yaml.safe_load((tmp_path / 'experiments/tiny/tiny.yml').read_text())
+    assert saved['manual_seed'] == seed
     assert_same_run(tmp_path / 'again', tmp_path)
+
+
+def test_metrics_and_crops_may_be_others_when_a_run_is_resumed(tmp_path):
+    """Another metric begins anew, larger crops empty the image pools; the best network is judged by pairs."""
+    prepare(tmp_path, datasets__val__name='z')
+    assert stop(tmp_path, 3) == 75
+    best = load(tmp_path / 'experiments/tiny/training_states/3.state')['best_metric_results']['z']['psnr']
+    ssim = 'val:metrics:ssim={type: calculate_ssim, crop_border: 0}'
+    rain = 'datasets:val={type: SingleImageDataset, name: rain, dataroot_lq: data/rainy}'
+    roots = 'dataroot_lq: data/val/rainy, dataroot_gt: data/val/clean'
+    pairs = f'datasets:val_2={{type: PairedImageDataset, name: z, {roots}}}'
+    forced = ['datasets:train:gt_size=40', ssim, 'datasets:val=null', rain, pairs]
+    models = tmp_path / 'experiments/tiny/models'
+    (models / 'net_g_best_psnr.pth').unlink()
+    train(tmp_path, 1, '--auto_resume', '--force_yml', *forced)
+    after = load(tmp_path / 'experiments/tiny/training_states/7.state')['best_metric_results']
+    assert set(after['z']) == {'psnr', 'ssim'}
+    assert after['z']['psnr']['val'] >= best['val']
+    assert (models / 'net_g_best_psnr.pth').exists() == (after['z']['psnr']['iter'] > 3)
 
 
 # ---------------------------------------------------------------------- several processes

@@ -169,6 +169,32 @@ def test_weights_are_found_under_their_key(model: BaseModel, tmp_path: Path) -> 
         model.load_network(net, tmp_path / 'a.pth', param_key=None)
 
 
+def test_what_a_file_lacks_is_alike_in_the_average(make_opt: MakeOpt, tmp_path: Path) -> None:
+    opt = make_opt(ema_decay=0.9)
+    opt['path']['strict_load_g'] = False
+    weights = build_network(opt['network_g']).state_dict()
+    torch.save({'params': dict(list(weights.items())[:1])}, tmp_path / 'part.pth')
+    opt['path']['pretrain_network_g'] = str(tmp_path / 'part.pth')
+    model = build_model(opt)
+    average = model.net_g_ema.state_dict()
+    assert all(torch.equal(average[key], value) for key, value in model.net_g.state_dict().items())
+
+
+@pytest.mark.parametrize('key', [None, 'gen'])
+def test_the_average_begins_as_the_generator_whatever_the_key(
+    make_opt: MakeOpt, tmp_path: Path, key: str | None
+) -> None:
+    opt = make_opt(ema_decay=0.9)
+    weights = build_network(opt['network_g']).state_dict()
+    torch.save(weights if key is None else {key: weights}, tmp_path / 'some.pth')
+    opt['path'] |= {'pretrain_network_g': str(tmp_path / 'some.pth'), 'param_key_g': key}
+    model = build_model(opt)
+    for net in (model.net_g, model.net_g_ema):
+        assert all(torch.equal(net.state_dict()[name], value) for name, value in weights.items())
+    with pytest.raises((KeyError, RuntimeError)):
+        BaseModel.load_network.unmended(model, model.net_g_ema, tmp_path / 'some.pth', True, 'params_ema')
+
+
 class Attack:
     """Makes a folder when unpickled."""
 
@@ -341,6 +367,43 @@ def test_a_resumed_run_keeps_the_seed_it_began_with(make_opt: MakeOpt, train: Tr
     opt['manual_seed'] = opt['datasets']['train']['manual_seed'] = 99
     train_module.load_resume_state(opt)
     assert opt['manual_seed'] == opt['datasets']['train']['manual_seed'] == 0
+
+
+def test_networks_that_the_run_has_saved_are_found_under_their_own_key(
+    make_opt: MakeOpt, train: Train
+) -> None:
+    opt = interrupted(make_opt, train)
+    opt['path']['param_key_g'] = None
+    train_module.load_resume_state(opt)
+    assert opt['path']['param_key_g'] == 'params'
+
+
+def test_states_after_the_one_gone_back_to_are_set_aside(
+    make_opt: MakeOpt, train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opt = interrupted(make_opt, train)
+    states = Path(opt['path']['training_states'])
+    opt |= {'auto_resume': False}
+    opt['path']['resume_state'] = str(states / '2.state')
+    train_module.load_resume_state(opt)
+    assert '1 later states are now in' in capsys.readouterr().out
+    assert [file.name for file in states.glob('*.state')] == ['2.state']
+    assert [file.name for file in states.glob('given_up_at_2_*/*')] == ['4.state']
+    again = make_opt()
+    again['auto_resume'] = True
+    assert train_module.load_resume_state(again)['iter'] == 2
+
+
+def test_the_state_is_chosen_when_nobody_else_saves_one(
+    make_opt: MakeOpt, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opt = interrupted(make_opt, train)
+    states = Path(opt['path']['training_states'])
+    late = states / '4.state'
+    late.rename(states / 'kept')
+    # Who holds the folder saves its last state while we wait for it.
+    monkeypatch.setattr(resume_state, 'claim', lambda folder: (states / 'kept').rename(late))
+    assert train_module.load_resume_state(opt)['iter'] == 4
 
 
 def test_what_a_kill_left_behind_is_removed_on_resuming(

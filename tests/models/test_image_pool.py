@@ -35,3 +35,14 @@ def test_a_resumed_pool_goes_on_alike():
         assert torch.equal(
             pool.exchange(batch(iteration), iteration), resumed.exchange(batch(iteration), iteration)
         )
+
+
+def test_images_of_another_size_make_room():
+    """A run may be resumed with larger crops."""
+    pool = ImagePool(3)
+    for iteration in range(5):
+        pool.exchange(batch(iteration), iteration)
+    larger = torch.ones(1, 3, 4, 4)
+    for iteration in range(5, 15):
+        assert torch.equal(pool.exchange(larger, iteration), larger)
+    assert {image.shape for image in pool.images} == {(3, 4, 4)}
