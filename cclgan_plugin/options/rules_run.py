@@ -7,6 +7,7 @@ from typing import Any
 
 from cclgan_plugin.errors import did_you_mean
 from cclgan_plugin.options import registered
+from cclgan_plugin.options.known_models import trained_like
 from cclgan_plugin.options.problems import Problem
 from cclgan_plugin.options.rules import Rule
 from cclgan_plugin.options.schema.groups import NETWORKS
@@ -134,6 +135,10 @@ def losses_are_minimised(options: dict[str, Any], is_train: bool) -> Iterator[Pr
         if weight < 0:
             path = ('train', key, 'loss_weight')
             yield Problem(path, f'expected a number of at least 0, got {weight:g}')
+    for key in ('idt_opt', 'cycle_opt', *(['pixel_opt'] if trained_like(options) else [])):
+        if (train.get(key) or {}).get('reduction') == 'none':
+            path = ('train', key, 'reduction')
+            yield Problem(path, 'with none the loss is a map of pixels, of which nothing can be learnt')
 
 
 def best_is_measured(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
@@ -145,6 +150,16 @@ def best_is_measured(options: dict[str, Any], is_train: bool) -> Iterator[Proble
             ('logger', 'keep_best'),
             f'there is no metric "{wanted}" in val.metrics.{did_you_mean(wanted, metrics)}',
         )
+        return
+    from cclgan_plugin.mends.metrics_without_truth import measuring_sets
+
+    if is_train and wanted is not None:
+        kind = options['val']['metrics'][wanted]['type']
+        if next(measuring_sets(options['datasets'], kind), None) is None:
+            yield Problem(
+                ('logger', 'keep_best'),
+                f'no validation set has the ground truth that "{wanted}" ({kind}) needs',
+            )
 
 
 RUN_RULES: tuple[Rule, ...] = (

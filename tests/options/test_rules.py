@@ -161,7 +161,7 @@ TRAINING = {
         ),
         (
             ('network_d:anti_alias=false',),
-            'network_d_rain: level "conv2" is 127 x 127 here and 128 x 128 in network_d, for an image of',
+            'network_d_rain: level "conv2" is 127 x 127 here and 64 x 64 in network_d, for an image of',
         ),
     ],
     'losses_are_the_right_ones': [
@@ -235,9 +235,17 @@ TRAINING = {
             ('train:idt_opt:loss_weight=-1',),
             'train.idt_opt.loss_weight: expected a number of at least 0, got -1',
         ),
+        (('train:idt_opt:reduction=none',), 'train.idt_opt.reduction: with none the loss is a map of pixels'),
     ],
     'best_is_measured': [
         (('logger:keep_best=lpips',), 'logger.keep_best: there is no metric "lpips" in val.metrics.'),
+        (
+            (
+                'datasets:val={_: 1, type: SingleImageDataset, name: x, dataroot_lq: a}',
+                'logger:keep_best=psnr',
+            ),
+            'logger.keep_best: no validation set has the ground truth that "psnr" (calculate_psnr) needs',
+        ),
     ],
 }
 TEST = {

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 Kind = Literal['arch', 'loss', 'dataset', 'metric', 'model', 'optimizer', 'scheduler', 'encoder']
 
@@ -60,3 +69,17 @@ Whole = Annotated[int, BeforeValidator(_whole), Field(le=2**31 - 1)]
 Weight = Annotated[float, Field(ge=0)]
 #: Text that is not empty.
 Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _file_name(value: str) -> str:
+    if not value.strip() or value in ('.', '..') or any(c in '/\\\0' or not c.isprintable() for c in value):
+        raise PydanticCustomError(
+            'expected',
+            'expected a name that can be a file or a folder, without / and \\, got {got}',
+            {'got': repr(value)},
+        )
+    return value
+
+
+#: Text that can name a file or a folder.
+FileName = Annotated[Text, AfterValidator(_file_name)]

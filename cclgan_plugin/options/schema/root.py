@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from cclgan_plugin.options.schema.common import BlockOf, Options, Text, Whole, option
+from cclgan_plugin.options.schema.common import BlockOf, FileName, Options, Text, Whole, option
 from cclgan_plugin.options.schema.groups import (
     CCLGANLoggerOptions,
     DistOptions,
@@ -27,17 +27,6 @@ def _gpu_count(value: Any) -> Any:
     )
 
 
-def _folder_name(value: str) -> str:
-    if not value.strip() or value in ('.', '..') or any(c in '/\\\0' or not c.isprintable() for c in value):
-        raise PydanticCustomError(
-            'expected',
-            'expected a name that can be a folder, without / and \\, got {got}',
-            {'got': repr(value)},
-        )
-    return value
-
-
-RunName = Annotated[Text, AfterValidator(_folder_name)]
 GPUCount = Annotated[
     Any,
     PlainValidator(_gpu_count),
@@ -59,7 +48,7 @@ _HEAD = ('LCLHead',)
 class CCLGANOptions(Options):
     """The run, and which model, data and networks it takes."""
 
-    name: RunName = option(_NAME)
+    name: FileName = option(_NAME)
     model_type: Literal['CCLGANModel'] = option('the model')
     scale: Literal[1] = option('deraining keeps the size', 1)
     num_gpu: GPUCount = option(_GPUS, 'auto')
@@ -123,7 +112,7 @@ class OtherTrainOptions(Options):
 class OtherOptions(Options):
     """The top of the file of any other model, of BasicSR or a third party, which may read further keys."""
 
-    name: RunName = option(_NAME)
+    name: FileName = option(_NAME)
     model_type: Text = option('the model')
     scale: Whole | None = option('output size / input size', None, ge=1)
     num_gpu: GPUCount = option(_OTHERS_GPUS, 'auto')
