@@ -7,11 +7,16 @@ from typing import Any
 
 from cclgan_plugin.cli.pipeline import check_options_file
 from cclgan_plugin.options.arguments import add_options_file_arguments
+from cclgan_plugin.options.check import OURS
 
 _EXAMPLES = """examples:
   basicsr layers -opt options/contrastive_srmodel_rain800.yml
   basicsr layers -opt options/contrastive_srgan_x4.yml --size 96
 """
+_ALL = '* = a feature level, which "layers:" of a loss can name; shapes are channels x height x width'
+_DECLARED = (
+    '* = a feature level, which "layers:" of lcl_opt (network_g) or inter_ccl_opt (network_d) can name'
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -20,7 +25,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         'layers',
         help="show a network's feature levels",
         description='Show the modules of network_g and network_d of an options file with the shapes of\n'
-        'their outputs. The names marked with * are feature levels that "layers:" of a loss can name.',
+        'their outputs. The names marked with * are feature levels that "layers:" of a loss can name:\n'
+        'for CCLGANModel those that the networks declare, for other models every module that gives a map.',
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -37,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a table for each network; 0 = done.
+    """Print what * means and a table for each network; 0 = done.
 
     Raises:
         OptionError: the file describes no such network, or one that does not run on an image.
@@ -47,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     from cclgan_plugin.options.network_layers import network_layers
 
     loaded = force_options(load_options(args.opt), args.force_yml or [])
-    for table in network_layers(loaded, args.size):
+    tables = list(network_layers(loaded, args.size))
+    print(_DECLARED if loaded.values.get('model_type') == OURS else _ALL, end='\n\n')
+    for table in tables:
         print(table)
     return 0

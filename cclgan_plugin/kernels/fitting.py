@@ -58,8 +58,8 @@ def works_on(device: torch.device) -> bool:
         probe = torch.ones((1, 8, 2, 2), device=device).contiguous(memory_format=torch.channels_last)
         if not (pad(probe, (1, 1, 1, 1)) == 1).all():
             return False
-        _, *moments = normalise(probe, 1e-5, 0.0)
-        return bool(normalise_backward(probe, probe, *moments, slope=0.0).isfinite().all())
+        _, mean, rstd = normalise(probe, 1e-5, 0.0)
+        return bool(normalise_backward(probe, probe, mean, rstd, 0.0).isfinite().all())
     except Exception as error:  # whatever a missing or broken compiler raises: PyTorch's kernels do as well
         logging.getLogger('basicsr').warning(
             f"the fused kernels cannot be built here, PyTorch's own, which are slower, run instead: {error}"

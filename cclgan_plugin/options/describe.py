@@ -9,10 +9,11 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,16 @@ from cclgan_plugin.errors import run_as_command
 from cclgan_plugin.marked_page import between_marks
 from cclgan_plugin.options.editor_schema import editor_schema
 from cclgan_plugin.options.schema import BLOCKS, BlockOf, CCLGANOptions, Options
-from cclgan_plugin.options.schema.contrastive import CONTRASTIVE_MAPS
-from cclgan_plugin.options.schema.datasets import BasicSRBackendOptions, IOBackendOptions
+from cclgan_plugin.options.schema.contrastive import (
+    CONTRASTIVE_MAPS,
+    ContrastiveOptions,
+    ContrastiveTrainOptions,
+)
+from cclgan_plugin.options.schema.datasets import (
+    BasicSRBackendOptions,
+    IOBackendOptions,
+    SyntheticRainOptions,
+)
 from cclgan_plugin.options.schema.groups import (
     CCLGANLoggerOptions,
     DistOptions,
@@ -37,6 +46,13 @@ from cclgan_plugin.options.walk import model_in
 
 BEGIN = '<!-- options table: begin (made by python -m cclgan_plugin.options.describe) -->'
 END = '<!-- options table: end -->'
+
+_OTHER_MODELS = (
+    'Any other model takes the same keys but `deterministic` and the networks that only CCLGAN has; its '
+    '`scale` can be another number, its types are others, and it may read further keys.'
+)
+_CONTRASTIVE = ('base_model_type', 'network_h')
+_CONTRASTIVE_TRAIN = ('contrastive_opt', 'optim_h')
 
 _GROUPS: tuple[tuple[str, type[Options]], ...] = (
     ('path', PathOptions),
@@ -52,11 +68,13 @@ def options_table() -> str:
     """Every option as Markdown: their titles, then one table for each map of the file, one for each type."""
     definitions = editor_schema()['$defs']
 
-    def add(title: str, model: type[Options]) -> None:
-        parts.append(_section(title, model, definitions[model.__name__]['properties']))
+    def add(title: str, model: type[Options], text: str = '', only: Collection[str] = ()) -> None:
+        names = only or model.model_fields
+        text = text or _introduction(model)
+        parts.append(_section(title, text, model, names, definitions[model.__name__]['properties']))
 
     parts: list[str] = []
-    add('The top of the file', CCLGANOptions)
+    add('The top of the file (CCLGANModel)', CCLGANOptions, f'{_introduction(CCLGANOptions)} {_OTHER_MODELS}')
     for name, model in _GROUPS:
         add(f'`{name}`', model)
     shown: list[type[Options]] = []
@@ -65,9 +83,22 @@ def options_table() -> str:
             shown.append(model)
             add(f'`type: {name}`', model)
             if name == 'UnpairedImageDataset':
+                add('`synthetic_rain`', SyntheticRainOptions)
                 add('`io_backend`', IOBackendOptions)
             if name == 'PairedImageDataset':
                 add("`io_backend` (BasicSR's datasets)", BasicSRBackendOptions)
+    add(
+        'The top of the file (ContrastiveModel)',
+        ContrastiveOptions,
+        'What stands there beside the keys of the model that runs.',
+        _CONTRASTIVE,
+    )
+    add(
+        '`train` (ContrastiveModel)',
+        ContrastiveTrainOptions,
+        'What stands there beside the keys of the model that runs.',
+        _CONTRASTIVE_TRAIN,
+    )
     for title, model in zip(('', '.intra_ccl', '.inter_ccl', '.lcl'), CONTRASTIVE_MAPS, strict=True):
         add(f'`train.contrastive_opt{title}` (ContrastiveModel)', model)
     add('`train` (PairedModel)', PairedTrainOptions)
@@ -81,13 +112,19 @@ def _contents(parts: Sequence[str]) -> str:
     return '\n'.join(f'- [{title}](#{anchor})' for title, anchor in zip(titles, anchors, strict=True))
 
 
-def _section(title: str, model: type[Options], properties: dict[str, Any]) -> str:
-    lines = [f'## {title}', '', *([model.__doc__.strip(), ''] if model.__doc__ else [])]
-    lines[2:3] = [lines[2].replace('``', '`')] if model.__doc__ else []
+def _introduction(model: type[Options]) -> str:
+    """What a map's docstring says, in Markdown."""
+    return inspect.cleandoc(model.__doc__ or '').replace('``', '`')
+
+
+def _section(
+    title: str, text: str, model: type[Options], names: Collection[str], properties: dict[str, Any]
+) -> str:
+    lines = [f'## {title}', '', *([text, ''] if text else [])]
     lines += ['| key | value | default | meaning |', '|---|---|---|---|']
     rows: list[tuple[list[str], str, str, str]] = []
     for name, field in model.model_fields.items():
-        if name == 'type' and model in BLOCKS.values():
+        if name not in names or (name == 'type' and model in BLOCKS.values()):
             continue
         row = (_value(properties[name], field), _default(field), field.description or '')
         if rows and rows[-1][1:] == row:
@@ -110,11 +147,11 @@ def _keys(names: list[str]) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return '**required**'
+    default = field.get_default()
+    if default is None and field.default_factory is None:
+        return '`~`'
     if model_in(field.annotation) is not None:
         return ''
-    default = field.get_default()
-    if default is None:
-        return '`~`'
     text = json.dumps(default) if not isinstance(default, str) else default
     return f'`{text}`'.replace('"', '')
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cclgan_plugin.errors import OptionError
+from cclgan_plugin.options.check import OURS
 from cclgan_plugin.options.inherit import LoadedOptions
 from cclgan_plugin.options.problems import Problem, raise_problems, shown
 from cclgan_plugin.options.walk import Walk
@@ -37,8 +38,9 @@ def network_layers(loaded: LoadedOptions, size: int | None = None) -> Iterator[s
         raise OptionError(f'{loaded.file}: there is neither network_g nor network_d')
     scale = int(values.get('scale') or 1)
     small = size or max(crop_size(values) // scale, 1)
+    ours = values.get('model_type') == OURS
     for name, block in blocks.items():
-        yield _table(name, block, small if name == 'network_g' else small * scale)
+        yield _table(name, block, small if name == 'network_g' else small * scale, ours)
 
 
 def _wrong_sizes(values: dict[str, Any]) -> Iterator[Problem]:
@@ -59,7 +61,7 @@ def _wrong_sizes(values: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(path, f'expected a number of at least 1, got {shown(value)}')
 
 
-def _table(name: str, block: dict[str, Any], size: int) -> str:
+def _table(name: str, block: dict[str, Any], size: int, declared_only: bool) -> str:
     import torch
     from basicsr.archs import build_network
 
@@ -77,16 +79,23 @@ def _table(name: str, block: dict[str, Any], size: int) -> str:
                 f'{name} ({block["type"]}) does not run on an image of {size} x {size} pixels and {channels} '
                 f'channels: {type(error).__name__}: {error}. Another size: --size PIXELS'
             ) from error
-    levels = level_channels(net, run, channels)
+    levels = {level: str(count) for level, count in level_channels(net, run, channels).items()}
+    declared: dict[str, str] = {}
+    if hasattr(net, 'feature_sizes'):
+        sizes = net.feature_sizes(size, size)
+        declared = {name: _shape((1, count, *sizes[name])) for name, count in net.feature_channels.items()}
+        # CCLGANModel knows levels by the networks' own names for them alone.
+        levels = declared if declared_only else levels | declared
     of_module = {found.name for found in run.modules}
     title = f'{name}: {block["type"]}, image {channels} x {size} x {size} -> {_shape(run.output)}'
-    rows = [(f'* {level}', 'level', str(count)) for level, count in levels.items() if level not in of_module]
+    rows = [(f'* {level}', 'level', shape) for level, shape in levels.items() if level not in of_module]
     rows += [
         (
             f'* {found.name}' if found.name in levels else f'  {found.name}',
             found.kind,
             # A level that the network declares under a module's name need not be what the module gives.
-            str(levels.get(found.name, '-')) if found.shape is None else _shape(found.shape),
+            declared.get(found.name)
+            or (levels.get(found.name, '-') if found.shape is None else _shape(found.shape)),
         )
         for found in run.modules
     ]

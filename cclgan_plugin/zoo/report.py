@@ -10,14 +10,19 @@ Report = tuple[list[str], bool]
 
 
 def list_models(names: list[str]) -> Report:
-    """One line for each model."""
+    """A heading and a line for each model, in columns."""
     index = load_index()
-    width = max(len(entry.name) for entry in index.models)
-    lines = []
+    rows = [('name', 'size', 'place', 'licence', 'what it is')]
     for entry in index.models:
-        here = 'here' if place_of(entry).exists() else '    '
+        here = 'here' if place_of(entry).exists() else 'not here'
         default = ' (default)' if entry.name == index.default else ''
-        lines.append(f'{entry.name:{width}}  {entry.size / 1e6:7.2f} MB  {here}  {entry.summary}{default}')
+        size, licence = f'{entry.size / 1e6:.2f} MB', entry.licence.partition(':')[0]
+        rows.append((entry.name, size, here, licence, f'{entry.summary}{default}'))
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    lines = [
+        f'{name:{widths[0]}}  {size:>{widths[1]}}  {place:{widths[2]}}  {licence:{widths[3]}}  {what}'
+        for name, size, place, licence, what in rows
+    ]
     return lines, True
 
 

@@ -19,6 +19,7 @@ def test_generator_and_discriminator_are_shown_with_shapes() -> None:
     assert result.returncode == 0, result.stderr
     lines = [' '.join(line.split()) for line in result.stdout.splitlines()]
     generator, discriminator = (i for i, line in enumerate(lines) if line.startswith('network_'))
+    assert lines[0].startswith('* = a feature level, which "layers:" of a loss can name')
     assert lines[generator] == 'network_g: MSRResNet, image 3 x 32 x 32 -> 3 x 128 x 128'
     assert lines[discriminator] == 'network_d: VGGStyleDiscriminator, image 3 x 128 x 128 -> 1'
     assert '* body.1 ResidualBlockNoBN 4 x 32 x 32' in lines[generator:discriminator]
@@ -28,19 +29,46 @@ def test_generator_and_discriminator_are_shown_with_shapes() -> None:
     assert 'linear1 Linear 100' in lines[discriminator:]
 
 
-def test_levels_that_a_network_declares_are_shown_too(capsys: pytest.CaptureFixture[str]) -> None:
-    small = [
-        '--size',
-        '32',
-        '--force_yml',
-        'network_g:width=4',
-        'network_d:width=4',
-        'network_g:num_blocks=1',
-    ]
-    assert main(['layers', '-opt', str(ROOT / 'options/train_cclgan.yml'), *small]) == 0
+_SMALL = [
+    '--size',
+    '32',
+    '--force_yml',
+    'network_g:width=4',
+    'network_d:width=4',
+    'network_g:num_blocks=1',
+]
+
+
+def test_of_cclgan_the_levels_alone_that_its_networks_declare_have_stars(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """CCLGANModel refuses any other name; the shapes are those of one image."""
+    assert main(['layers', '-opt', str(ROOT / 'options/train_cclgan.yml'), *_SMALL]) == 0
     shown = [' '.join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert '* block1 level 16' in shown
-    assert '* image level 3' in shown
+    assert shown[0].startswith('* = a feature level, which "layers:" of lcl_opt (network_g) or inter_ccl_opt')
+    assert [line for line in shown[1:] if line.startswith('*')] == [
+        '* block1 level 16 x 8 x 8',
+        '* down1 _Stage 8 x 32 x 32',
+        '* down2 _Stage 16 x 16 x 16',
+        '* image level 3 x 32 x 32',
+        '* conv2 FrozenAwareConv2d 8 x 15 x 15',
+        '* conv3 FrozenAwareConv2d 16 x 7 x 7',
+    ]
+    assert 'conv1 FrozenAwareConv2d 4 x 31 x 31' in shown
+
+
+def test_in_another_model_declared_levels_stand_beside_modules(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'a.yml').write_text(
+        'model_type: ContrastiveModel\n'
+        'network_g: {type: CCLGANGenerator}\n'
+        'network_d: {type: CCLGANDiscriminator}\n'
+    )
+    assert main(['layers', '-opt', str(tmp_path / 'a.yml'), *_SMALL]) == 0
+    shown = [' '.join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    for line in ('* block1 level 16 x 8 x 8', '* image level 3', '* conv1 FrozenAwareConv2d 4 x 31 x 31'):
+        assert line in shown
 
 
 @pytest.mark.parametrize(

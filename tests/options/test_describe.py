@@ -50,6 +50,25 @@ def test_the_table_gives_types_limits_and_defaults() -> None:
     assert all(line.count('|') == 5 for line in lines if line.startswith('|') and '---' not in line)
 
 
+def test_maps_that_can_be_left_out_and_the_further_sections() -> None:
+    """An optional map is off by default; synthetic_rain and ContrastiveModel's own keys have sections."""
+    table = options_table()
+    assert '| `synthetic_rain` | map, see below | `~` |' in table
+    assert '| `logger` | map, see below |  |' in table
+    for title in (
+        'The top of the file (CCLGANModel)',
+        '`synthetic_rain`',
+        'The top of the file (ContrastiveModel)',
+        '`train` (ContrastiveModel)',
+    ):
+        assert f'\n## {title}\n' in table
+    own = table.partition('\n## The top of the file (ContrastiveModel)\n')[2].partition('\n## ')[0]
+    assert [row.split('`')[1] for row in own.splitlines() if row.startswith('| `')] == [
+        'base_model_type',
+        'network_h',
+    ]
+
+
 def test_update_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The table goes between its marks; what is around it stays; an old one is noticed."""
     readme = tmp_path / 'README.md'

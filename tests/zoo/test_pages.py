@@ -128,9 +128,22 @@ def test_the_commands_of_a_training_can_be_copied(capsys):
     assert all(f'trained_by: {command}' in shown for command in entry.trained_by)
 
 
+def test_the_list_gives_licences_in_short(capsys):
+    assert main(['zoo', 'list']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    start = lines[0].index('licence')
+    assert [line[start:].split('  ')[0] for line in lines[1:]] == [
+        'research only',
+        'research only',
+        'Apache-2.0',
+    ]
+
+
 def test_the_command(zoo, capsys, server):
     assert main(['zoo', 'list']) == 0
-    assert 'far  ' in capsys.readouterr().out
+    heading, line = (row.split() for row in capsys.readouterr().out.splitlines())
+    assert heading == ['name', 'size', 'place', 'licence', 'what', 'it', 'is']
+    assert line == ['far', '0.05', 'MB', 'not', 'here', 'none', 'far', 'away', '(default)']
     assert main(['zoo', 'show', 'far']) == 0
     assert f'address: {server.address}/far.safetensors' in capsys.readouterr().out
     assert main(['zoo', 'verify', 'far']) == 1

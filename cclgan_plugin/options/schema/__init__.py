@@ -1,6 +1,6 @@
 """The typed schema: every option's type, limits, default and one-line meaning, in one place.
 
-The check of a file, its messages, the README's table and the editors' JSON schema all come from here.
+The check of a file, its messages, the tables of docs/options.md and the editors' JSON schema come from here.
 """
 
 from __future__ import annotations

@@ -62,17 +62,31 @@ class _LoaderOptions(_ReaderOptions):
         'fewer images than one batch (over all processes): stop, or repeat them within the epoch', 'error'
     )
     persistent_workers: bool = option('keep the reading processes from epoch to epoch', True)
-    prefetch_mode: Literal['cpu', 'cuda'] | None = option('read the next batch ahead: ~, cpu or cuda', None)
+    prefetch_mode: Literal['cpu', 'cuda'] | None = option(
+        '~ = the workers alone read ahead; cpu = a thread does, too; cuda = the next batch is copied to the '
+        'GPU meanwhile, which needs pin_memory',
+        None,
+    )
     num_prefetch_queue: Whole = option('batches read ahead with prefetch_mode cpu', 1, ge=1)
-    pin_memory: bool = option('page-locked memory; needed by prefetch_mode cuda', False)
+    pin_memory: bool = option(
+        'page-locked memory, from which copies to a GPU go on beside its work; needed by prefetch_mode cuda',
+        False,
+    )
 
 
 class SyntheticRainOptions(Options):
     """``synthetic_rain``: rain rendered on some of the clean images while training, anew for every sample."""
 
-    fraction: float = option('share of the clean images that become rainy samples', gt=0, le=1)
-    type: Literal['drizzle', 'rain', 'downpour', 'storm'] = option('kind of rain', 'rain')
-    vary: float = option('how much the rain differs between samples', 0.3, ge=0, le=1)
+    fraction: float = option('share of the clean images that become rainy samples, e.g. 0.25', gt=0, le=1)
+    type: Literal['drizzle', 'rain', 'downpour', 'storm'] = option(
+        'kind of rain, from light to heavy', 'rain'
+    )
+    vary: float = option(
+        'how much the rain differs between samples; 0 = one density, length and slant for all',
+        0.3,
+        ge=0,
+        le=1,
+    )
     keep_clean: bool = option('these images stay on the clean side too; otherwise no scene is on both', False)
 
 
@@ -101,7 +115,7 @@ class UnpairedImageDatasetOptions(_LoaderOptions):
         'hold all images in memory that the workers share: the files, or their pixels (fastest)', 'off'
     )
     synthetic_rain: SyntheticRainOptions | None = option(
-        'rain rendered on clean images as further rainy samples; ~ = none', None
+        'rain rendered on clean images as further rainy samples, see its own section; ~ = none', None
     )
     uint8: bool = option(
         'workers hand over 8-bit crops, a quarter of the memory to copy; they become floats on the device',

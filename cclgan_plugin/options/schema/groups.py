@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from cclgan_plugin.options.schema.common import BlockOf, Options, Text, Weight, Whole, option
+from cclgan_plugin.options.schema.common import BlockOf, FileName, Options, Text, Weight, Whole, option
 
 #: The networks of CCLGAN without their prefix ``network_``.
 NETWORKS = ('g', 'g_rain', 'd', 'd_rain', 'h', 'h_rain')
@@ -140,7 +140,9 @@ class TrainOptions(Options):
 class ValOptions(Options):
     """``val``: validation during training, or the test."""
 
-    val_freq: Whole | None = option('validate every so many iterations (training only)', None, ge=1)
+    val_freq: Whole | None = option(
+        'validate every so many iterations; needed in a training, unread in a test', None, ge=1
+    )
     save_img: bool = option('save the derained images', False)
     suffix: Text | None = option('end of the saved file names in a test; ~ = the name of the run', None)
     pbar: bool = option('a progress bar', False)
@@ -172,8 +174,9 @@ class CCLGANLoggerOptions(LoggerOptions):
     keep_last: Whole | None = option(
         'training states kept, with their networks; older ones are removed; ~ = all of them', None, ge=1
     )
-    keep_best: Text | None = option(
-        'a metric of val.metrics: net_g_best_NAME.pth is the network with its best value so far; ~ = none',
+    keep_best: FileName | None = option(
+        'a metric of val.metrics: net_g_best_NAME.pth is the network with its best value so far, on the '
+        'first validation set where it can be measured; ~ = none',
         None,
     )
 

@@ -64,7 +64,10 @@ class LCLLossOptions(LCLBaseOptions):
     """``lcl_opt``, the location contrastive loss: the content stays where it was."""
 
     loss_weight: Weight = option('factor of this loss; 2.0 in the paper', 1.0)
-    layers: Layers = option("the generators' feature levels that are compared", ['down1', 'down2', 'block1'])
+    layers: Layers = option(
+        "the generators' feature levels that are compared; CCLGANGenerator has down1, down2 and block1",
+        ['down1', 'down2', 'block1'],
+    )
     terms: Annotated[list[LCLTerm], Field(min_length=1)] = option(
         'what is tied together: an image and its translation; a translation and its way back; an image and '
         'its translation into its own domain (CUT)',
@@ -121,6 +124,8 @@ class InterCCLLossOptions(InterCCLBaseOptions):
 
     loss_weight: Weight = option('factor of this loss; 0.005 in the paper', 1.0)
     layers: Layers = option(
-        "the discriminators' feature levels that are compared", ['image', 'conv2', 'conv3']
+        "the discriminators' feature levels that are compared; CCLGANDiscriminator has image, conv2 and "
+        'conv3',
+        ['image', 'conv2', 'conv3'],
     )
     pair_weight: Weight = option('weight of the distance between translation and reconstruction', 0.2)

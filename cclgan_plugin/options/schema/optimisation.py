@@ -10,7 +10,10 @@ from cclgan_plugin.options.schema.common import Options, Weight, Whole, option
 
 
 class AdamOptions(Options):
-    """``optim_g`` (generators), ``optim_d`` (discriminators), ``optim_h`` (heads). Also: AdamW, SGD."""
+    """``optim_g`` (generators), ``optim_d`` (discriminators), ``optim_h`` (heads).
+
+    Adamax, AdamW, ASGD, NAdam, RAdam, RMSprop, Rprop and SGD can be named as well, with PyTorch's arguments.
+    """
 
     type: Literal['Adam'] = option('Adam')
     lr: float = option('learning rate', 1e-3, gt=0)
