@@ -90,20 +90,26 @@ class ModuleLevels:
         levels: names out of :func:`level_channels`; declared ones are not mixed with others.
 
     Raises:
-        OptionError: levels that the network declares stand beside names of its modules.
+        OptionError: there is no such level, or levels that the network declares stand beside names of
+            modules.
     """
 
     def __init__(self, net: nn.Module, levels: Iterable[str]) -> None:
         self.net = net
         self.levels = tuple(levels)
         self.declared = all(level in _declared(net) for level in self.levels)
-        named = dict(net.named_modules())
+        named = dict(net.named_modules(remove_duplicate=False))
         hooked = [] if self.declared else [level for level in self.levels if level != IMAGE]
         for level in hooked:
-            if level not in named:
+            if level not in named and level in _declared(net):
                 raise OptionError(
                     f'"{level}" is a feature level that {type(net).__name__} declares '
                     f'({", ".join(_declared(net))}); it cannot stand beside names of modules'
+                )
+            if level not in named:
+                raise OptionError(
+                    f'{type(net).__name__} has no module "{level}".{did_you_mean(level, named)} '
+                    f'It has: {listed(name for name in named if name)}'
                 )
         self.modules = {level: named[level] for level in hooked}
         self._encoding = False
@@ -117,6 +123,9 @@ class ModuleLevels:
 
         Returns:
             ``(N, C, h, w)`` for each level.
+
+        Raises:
+            OptionError: the network never runs a module.
         """
         if self.declared:
             inner = {f'net.{name}': weight for name, weight in (weights or {}).items()}
@@ -140,6 +149,9 @@ class ModuleLevels:
             self._encoding = False
             for handle in handles:
                 handle.remove()
+        idle = [level for level in self.levels if level not in found]
+        if idle:
+            raise OptionError(f'{type(self.net).__name__} never runs its module "{idle[0]}"')
         return {level: found[level] for level in self.levels}
 
     @contextmanager

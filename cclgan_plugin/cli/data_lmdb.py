@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     planned = plan_lmdb(args.sources, args.list_root)
     destination = os.path.expanduser(args.destination)
     if args.verify and not args.overwrite and os.path.isfile(os.path.join(destination, 'data.mdb')):
-        return _report(destination, _verify(destination, planned, settings, args.workers))
+        return _report(destination, _verify(args, destination, planned, settings))
     return _build(args, planned, settings)
 
 
@@ -103,7 +103,7 @@ def _store(
         return 1
     build.write_meta_info()
     good = [image for image in planned if image.path not in bad]
-    if args.verify and _report(args.destination, _verify(build.database, good, settings, args.workers)):
+    if args.verify and _report(args.destination, _verify(args, build.database, good, settings)):
         return 1
     build.publish()
     print(f'{args.destination}: {len(good)} images' + (f', {len(bad)} left out' if bad else ''))
@@ -111,17 +111,24 @@ def _store(
 
 
 def _verify(
-    database: str, planned: Sequence[PlannedImage], settings: EntrySettings, workers: int | None
+    args: argparse.Namespace, database: str, planned: Sequence[PlannedImage], settings: EntrySettings
 ) -> list[str]:
     from tqdm import tqdm
 
     from cclgan_plugin.data.lmdb_verify import verify_lmdb
 
     problems = []
+    left_out = 0
     with tqdm(total=len(planned) + 1, desc='comparing', unit='image', disable=None) as bar:
-        for verified in verify_lmdb(database, planned, settings, workers):
+        for verified in verify_lmdb(database, planned, settings, args.workers):
             bar.update()
+            if verified.no_good and args.skip_corrupt:
+                left_out += 1
+                tqdm.write(f'no good: {verified.problems[0]}', file=sys.stderr)
+                continue
             problems += [f'{verified.path}: {problem}' for problem in verified.problems]
+    if left_out:
+        print(f'{left_out} of {len(planned)} images are no good and left out of the comparison')
     return problems
 
 

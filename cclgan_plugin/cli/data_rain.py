@@ -68,6 +68,10 @@ def run(args: argparse.Namespace) -> int:
         plan(args.clean_dir, args.masks, args.overwrite, 'MASKS')
         # Masks among the rainy images would be taken for rainy images.
         keep_apart(args.masks, args.out_dir, 'MASKS')
+    if args.preview is not None:
+        for folder in (args.clean_dir, args.out_dir, args.masks):
+            if folder is not None:
+                keep_apart(args.preview, folder, '--preview')
     bad = 0
     # disable=None: a bar on a terminal only
     with tqdm(total=len(names), unit='image', disable=None) as bar:

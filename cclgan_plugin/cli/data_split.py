@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from cclgan_plugin.data.image_folder import find_images
+    from cclgan_plugin.data.meta_info import check_listable
     from cclgan_plugin.data.similar_images import similarity
     from cclgan_plugin.data.split import pair_by_scene, split
     from cclgan_plugin.errors import OptionError
@@ -72,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
         find_images(os.path.expanduser(args.rainy_dir), 'RAINY_DIR'),
         find_images(os.path.expanduser(args.clean_dir), 'CLEAN_DIR'),
     )
+    check_listable(rainy, 'RAINY_DIR')
+    check_listable(clean, 'CLEAN_DIR')
     versions = pair_by_scene(rainy, clean, args.scene)
     groups = np.arange(len(clean))
     if args.by == 'similarity':

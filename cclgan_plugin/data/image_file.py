@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.errors import DataError
 
 # Of these, Pillow writes what OpenCV has no settings for.
@@ -49,6 +50,18 @@ def encode_image(image: np.ndarray, extension: str) -> bytes:
     if not done:
         raise DataError(f'an image of {image.shape[1]}x{image.shape[0]} cannot be written as {extension}')
     return data.tobytes()
+
+
+def encode_named(image: np.ndarray, extension: str, name: str) -> bytes:
+    """:func:`encode_image` of the image of a file, for work on many files that one bad one does not end.
+
+    Raises:
+        ImageError: the image of the file ``name`` cannot be written in this format.
+    """
+    try:
+        return encode_image(image, extension)
+    except DataError as error:
+        raise ImageError(f'{name}: {error}') from error
 
 
 def _with_pillow(image: np.ndarray, kind: str, **settings: int | bool) -> bytes:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from cclgan_plugin.data.decode import decode_image
-from cclgan_plugin.data.image_file import encode_image
+from cclgan_plugin.data.image_file import encode_named
 from cclgan_plugin.data.image_header import EXTENSIONS, check_whole, read_header
 from cclgan_plugin.data.lmdb_keys import sub_image_key
 from cclgan_plugin.errors import OptionError
@@ -89,7 +89,7 @@ def make_entries(data: bytes, name: str, key: str, settings: EntrySettings) -> l
         settings: how to store it.
 
     Raises:
-        ImageError: the image is no good.
+        ImageError: the image is no good, or too large for its new format.
     """
     if settings.keeps_bytes:
         header = read_header(data, name)
@@ -101,7 +101,7 @@ def make_entries(data: bytes, name: str, key: str, settings: EntrySettings) -> l
     for top, left, part in _parts(image, settings.crop, settings.step):
         part_key = key if settings.crop is None else sub_image_key(key, top, left)
         height, width = part.shape[:2]
-        entries.append(Entry(part_key, encode_image(part, extension), height, width, extension))
+        entries.append(Entry(part_key, encode_named(part, extension, name), height, width, extension))
     return entries
 
 

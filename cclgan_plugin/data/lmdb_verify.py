@@ -25,10 +25,12 @@ class Verified(NamedTuple):
     Attributes:
         path: the file.
         problems: what differs; none if the database holds it as it should.
+        no_good: no entry can be made of the file itself; the one problem says why.
     """
 
     path: str
     problems: list[str]
+    no_good: bool = False
 
 
 def verify_lmdb(
@@ -58,7 +60,7 @@ def verify_lmdb(
         try:
             entries = make_entries(read_bytes(image.path), image.path, image.key, settings)
         except ImageError as error:
-            return Verified(image.path, [str(error)]), []
+            return Verified(image.path, [str(error)], no_good=True), []
         problems = [problem for entry in entries if (problem := _compare(opened, entry)) is not None]
         return Verified(image.path, problems), entries
 

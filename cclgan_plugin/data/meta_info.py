@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from cclgan_plugin.errors import DataError
@@ -51,12 +52,38 @@ def read_meta_info(path: str, what: str = 'list') -> list[ListedImage]:
         raise DataError(f'{what}: "{path}" cannot be read: {error.strerror}') from error
     listed = []
     for number, line in enumerate(lines, start=1):
-        name = _SHAPE.sub('', line.strip())
+        name = _name_in(line)
         if name and not name.startswith('#'):
             listed.append(ListedImage(name, number))
     if not listed:
         raise DataError(f'{what}: "{path}" names no image; one name per line was expected')
     return listed
+
+
+def check_listable(names: Iterable[str], what: str) -> None:
+    """Makes sure that :func:`read_meta_info` gives back names that are written one per line.
+
+    Args:
+        names: of images.
+        what: where they are, for the message.
+
+    Raises:
+        DataError: a name would be read as another one, as several, or as a comment.
+    """
+    for name in names:
+        try:
+            line = name.encode().decode('utf-8-sig')
+        except UnicodeEncodeError:  # its bytes are no UTF-8
+            line = ''
+        if _name_in(line) != name or name.startswith('#') or '\n' in name or '\r' in name:
+            raise DataError(
+                f'{what}: {name!r} cannot stand in a list; expected a name in UTF-8 without line ends, '
+                'without spaces around it and without "#" at its beginning'
+            )
+
+
+def _name_in(line: str) -> str:
+    return _SHAPE.sub('', line.strip())
 
 
 def paired_name(name: str, template: str) -> str:

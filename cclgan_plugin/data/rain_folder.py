@@ -10,7 +10,7 @@ import numpy as np
 
 from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_error import ImageError
-from cclgan_plugin.data.image_file import encode_image
+from cclgan_plugin.data.image_file import encode_named
 from cclgan_plugin.data.image_folder import find_images
 from cclgan_plugin.data.rain import Window, render_rain
 from cclgan_plugin.data.rain_params import RainParams, vary
@@ -60,14 +60,14 @@ def plan(clean: str, out: str, overwrite: bool, what: str = 'OUT_DIR') -> list[s
 
 
 def keep_apart(one: str, other: str, what: str) -> None:
-    """Makes sure that neither folder is, or lies in, the other.
+    """Makes sure that neither folder (or file) is, or lies in, the other.
 
     Raises:
         DataError: it does; the message begins with ``what``.
     """
     places = [os.path.join(os.path.realpath(folder), '') for folder in (one, other)]
     if places[0].startswith(places[1]) or places[1].startswith(places[0]):
-        raise DataError(f'{what}: "{one}" and "{other}" lie one inside the other; choose a folder elsewhere')
+        raise DataError(f'{what}: "{one}" and "{other}" lie one inside the other; choose a place elsewhere')
 
 
 def rain_on_folder(
@@ -98,7 +98,7 @@ def rain_on_folder(
         One result per photograph; a bad photograph is reported and does not end the work.
 
     Raises:
-        DataError: an image cannot be written.
+        DataError: a file cannot be written.
     """
     for name in names:
         source = os.path.join(clean, name)
@@ -109,10 +109,16 @@ def rain_on_folder(
             continue
         rng = generator(seed, f'rain {name}')
         rainy, mask = rain_and_mask(image, vary(params, variation, rng), rng)
-        if masks is not None:
-            write_whole(os.path.join(masks, f'{name}.png'), encode_image(mask, '.png'))
+        try:
+            encoded = encode_named(rainy, os.path.splitext(name)[1], source)
+            encoded_mask = None if masks is None else encode_named(mask, '.png', source)
+        except ImageError as error:
+            yield Rained(name, error)
+            continue
+        if masks is not None and encoded_mask is not None:
+            write_whole(os.path.join(masks, f'{name}.png'), encoded_mask)
         # Last: a rainy photograph that is there has its mask.
-        write_whole(os.path.join(out, name), encode_image(rainy, os.path.splitext(name)[1]))
+        write_whole(os.path.join(out, name), encoded)
         yield Rained(name, None)
 
 

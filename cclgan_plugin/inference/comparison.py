@@ -19,17 +19,19 @@ _GAP, _LONGEST = 6, 8000
 def places(jobs: Sequence[Job], folder: str) -> dict[str, str]:
     """Where the picture of each job goes, by its name: ``b/a.jpg`` for ``b/a.png``.
 
-    Where two differ in their extension only, it is ``b/a.png.jpg``.
+    Where two differ in their extension only, it is ``b/a.png.jpg``; ``b/a.png.bmp`` then keeps off it.
 
     Raises:
         DataError: it would take the place of an input or of a result.
     """
     stems = Counter(os.path.splitext(job.name)[0].lower() for job in jobs)
+    names = {job.name.lower() for job in jobs}
     taken = {os.path.realpath(path): path for job in jobs for path in (job.source, job.out)}
     found = {}
     for job in jobs:
         stem = os.path.splitext(job.name)[0]
-        place = os.path.join(folder, (stem if stems[stem.lower()] == 1 else job.name) + '.jpg')
+        alone = stems[stem.lower()] == 1 and stem.lower() not in names
+        place = os.path.join(folder, (stem if alone else job.name) + '.jpg')
         if os.path.realpath(place) in taken:
             raise DataError(
                 f'--compare: {place} would take the place of an input or of a result; name another folder'

@@ -20,7 +20,8 @@ class Measurer:
     """Measures result files as they lie on the disk, by BasicSR's metrics.
 
     Args:
-        truth: a folder of rain-free pictures named as the results, whatever their extensions; or None.
+        truth: a folder of rain-free pictures named as the results, or None. The only one of a stem may have
+            another extension.
         niqe: measure NIQE, which needs no truth.
 
     Raises:
@@ -29,9 +30,10 @@ class Measurer:
 
     def __init__(self, truth: str | None, niqe: bool) -> None:
         self.truth, self.niqe = truth, niqe
-        self.names = {}
+        self.names: dict[str, list[str]] = {}
         if truth is not None:
-            self.names = {os.path.splitext(name)[0]: name for name in find_images(truth, '--metrics')}
+            for name in find_images(truth, '--metrics'):
+                self.names.setdefault(os.path.splitext(name)[0], []).append(name)
 
     def measure(self, name: str, file: str) -> dict[str, float]:
         """Figures of one result.
@@ -44,7 +46,7 @@ class Measurer:
             ``psnr`` (dB) and ``ssim`` of the luma channel with a truth, ``niqe`` if asked for.
 
         Raises:
-            DataError: its truth is missing or of another size.
+            DataError: its truth is missing, not to be told from others, or of another size.
         """
         from basicsr.metrics import calculate_niqe, calculate_psnr, calculate_ssim
 
@@ -54,13 +56,7 @@ class Measurer:
         image = _bgr255(read_picture(file).pixels)
         values = {}
         if self.truth is not None:
-            stem = os.path.splitext(name)[0]
-            if stem not in self.names:
-                raise DataError(
-                    f'{file}: --metrics: {self.truth} has no picture of that name.'
-                    + did_you_mean(stem, self.names)
-                )
-            other = os.path.join(self.truth, self.names[stem])
+            other = os.path.join(self.truth, self._truth_of(name, file))
             truth = _bgr255(read_picture(other).pixels)
             if truth.shape != image.shape:
                 raise DataError(
@@ -76,6 +72,20 @@ class Measurer:
         if self.niqe:
             values['niqe'] = float(calculate_niqe(image, crop_border=0))
         return values
+
+    def _truth_of(self, name: str, file: str) -> str:
+        stem = os.path.splitext(name)[0]
+        found = self.names.get(stem, [])
+        if name in found:
+            return name
+        if not found:
+            raise DataError(
+                f'{file}: --metrics: {self.truth} has no picture of that name.'
+                + did_you_mean(stem, self.names)
+            )
+        if len(found) > 1:
+            raise DataError(f'{file}: --metrics: {self.truth} has {" and ".join(found)}, but no {name}')
+        return found[0]
 
 
 def means(table: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -26,9 +26,9 @@ def parse_memory(text: str | int) -> int:
     Raises:
         OptionError: no such amount.
     """
-    if isinstance(text, int):
+    if isinstance(text, int) and not isinstance(text, bool) and text > 0:
         return text
-    found = _AMOUNT.fullmatch(text.strip())
+    found = _AMOUNT.fullmatch(text.strip()) if isinstance(text, str) else None
     amount = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
     if amount <= 0:
         raise OptionError(f'memory "{text}": expected an amount such as 800M, 2G or 1.5G')

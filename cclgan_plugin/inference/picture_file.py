@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,9 @@ _TIFF = ('.tif', '.tiff')
 _WITH_ALPHA = ('.png', '.webp', *_TIFF)
 #: BMP and PNG count by metre, in 32 bits.
 _DPI_LIMIT = 1e6
-_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
+#: What the interoperability IFD says: sRGB, Adobe RGB, or a thumbnail.
+_INTEROP_INDEXES = ('R98', 'R03', 'THM')
 #: Of a TIFF file's tags, those that speak of the picture; the others say how the file is laid out.
 _DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
 
@@ -146,16 +149,46 @@ def _exif_or_none(image: Image.Image) -> bytes | None:
 
 
 def _exif(image: Image.Image) -> bytes | None:
-    found, kept = image.getexif(), Image.Exif()
+    found = image.getexif()
+    kept = _copied(found, _DESCRIPTIVE if image.format == 'TIFF' else tuple(found))
+    return kept.tobytes() if len(kept) else None
+
+
+class _Text(str):
+    """Text of EXIF: Pillow reads any bytes as Latin-1, and would write all but ASCII as question marks."""
+
+    def encode(self, encoding: str = 'latin-1', errors: str = 'strict') -> bytes:
+        """The bytes that were read, whatever Pillow asks for."""
+        return super().encode('latin-1')
+
+
+def _copied(found: Image.Exif, tags: Collection[int]) -> Image.Exif:
+    """What Pillow writes as it was read: ``tags``, camera settings and place."""
+    kept = Image.Exif()
     for tag, value in found.items():
-        if tag not in (ORIENTATION, _EXIF_IFD, _GPS_IFD) and (image.format != 'TIFF' or tag in _DESCRIPTIVE):
-            kept[tag] = value
+        if tag in tags and tag not in (ORIENTATION, _EXIF_IFD, _GPS_IFD):
+            kept[tag] = _unchanged(value)
     for ifd in (_EXIF_IFD, _GPS_IFD):
-        inner = found.get_ifd(ifd)
+        inner = {tag: _unchanged(value) for tag, value in found.get_ifd(ifd).items()}
+        # Its offset in the old file leads nowhere now; in many files it did so before.
+        if inner.pop(_INTEROP_IFD, None) is not None:
+            interop = found.get_ifd(_INTEROP_IFD)
+            if interop.get(1) in _INTEROP_INDEXES:
+                inner[_INTEROP_IFD] = interop
         if inner:
             kept.get_ifd(ifd).update(inner)
             kept[ifd] = kept.get_ifd(ifd)
-    return kept.tobytes() if len(kept) else None
+    return kept
+
+
+def _loaded(exif: bytes) -> Image.Exif:
+    found = Image.Exif()
+    found.load(exif)
+    return found
+
+
+def _unchanged(value: Any) -> Any:
+    return _Text(value) if isinstance(value, str) else value
 
 
 def _with_alpha(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
@@ -182,6 +215,10 @@ def _eight_bit_file(pixels: np.ndarray, picture: Picture, extension: str) -> byt
         kind = 'TIFF'
         # Compressed, Pillow leaves out the inner parts of EXIF.
         settings |= {'compression': 'raw' if picture.exif else 'tiff_deflate'}
+        if picture.exif:
+            # Of bytes, Pillow would read the texts again.
+            found = _loaded(picture.exif)
+            settings['exif'] = _copied(found, tuple(found))
     else:
         kind = 'BMP'
         settings = {'dpi': picture.dpi}
@@ -228,9 +265,9 @@ def _tiff16(pixels: np.ndarray, picture: Picture) -> bytes:
 
     tags = []
     if picture.exif:
-        found = Image.Exif()
-        found.load(picture.exif)
-        tags = [(tag, 2, 0, str(found[tag]), True) for tag in _DESCRIPTIVE if tag in found]
+        found = _loaded(picture.exif)
+        # As bytes: of text, tifffile writes ASCII only.
+        tags = [(tag, 2, 0, str(found[tag]).encode('latin-1'), True) for tag in _DESCRIPTIVE if tag in found]
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     buffer = io.BytesIO()
     tifffile.imwrite(

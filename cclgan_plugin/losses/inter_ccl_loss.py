@@ -116,7 +116,9 @@ class InterCCLLoss(nn.Module):
         # Made and moved once, not in every step: the move would make the host wait for a GPU.
         key = (level, x.shape[-1], x.dtype, x.device)
         if key not in self._moved:
-            self._moved[key] = self.projection_matrix(level, x.shape[-1]).to(x)
+            # Tensors of inference mode could take no part in a training.
+            with torch.inference_mode(False), torch.no_grad():
+                self._moved[key] = self.projection_matrix(level, x.shape[-1]).to(x.device, x.dtype)
         return self._moved[key]
 
     def projection_matrix(self, level: str, channels: int) -> Tensor:

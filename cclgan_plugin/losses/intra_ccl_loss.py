@@ -65,7 +65,11 @@ class IntraCCLLoss(nn.Module):
 
         Returns:
             One embedding for each batch.
+
+        Raises:
+            ValueError: the batches have different shapes.
         """
+        _check_equal_shapes(images)
         joined = torch.cat(list(images))
         parts = [[layer.chunk(len(images)) for layer in encoder(joined)] for encoder in self.encoders]
         return [[tuple(layer[i] for layer in layers) for layers in parts] for i in range(len(images))]
@@ -110,9 +114,13 @@ class IntraCCLLoss(nn.Module):
 
         Returns:
             ``loss_weight`` times the ratio, averaged over the images; a scalar.
+
+        Raises:
+            ValueError: the batches have different shapes.
         """
         positives = [positives] if isinstance(positives, Tensor) else list(positives)
         negatives = [negatives] if isinstance(negatives, Tensor) else list(negatives)
+        _check_equal_shapes([anchor, *positives, *negatives])
         with torch.no_grad():
             targets = self.embed([*positives, *negatives])
         (embedded,) = self.embed([anchor])
@@ -144,11 +152,13 @@ class IntraCCLLoss(nn.Module):
             A scalar, ``loss_weight`` included.
 
         Raises:
-            ValueError: the reconstructions are missing.
+            ValueError: the reconstructions are missing, or the batches have different shapes.
         """
         reconstruct, translate = 'reconstruction' in self.anchors, 'translation' in self.anchors
         if reconstruct and (rainy_back is None or clean_back is None):
             raise ValueError('IntraCCLLoss: the anchor "reconstruction" needs both reconstructions')
+        given = (rainy, clean, derained, rained, rainy_back, clean_back)
+        _check_equal_shapes([x for x in given if x is not None])
         with torch.no_grad():
             e_rainy, e_clean, *rest = self.embed([rainy, clean, *([] if translate else [derained, rained])])
         live = [x for x in (rainy_back, clean_back) if x is not None and reconstruct]
@@ -163,3 +173,10 @@ class IntraCCLLoss(nn.Module):
             total = total + self.ratio(e_derained, [e_clean], [e_rainy])
             total = total + self.ratio(e_rained, [e_rainy], [e_clean])
         return self.loss_weight * 0.5 * total
+
+
+def _check_equal_shapes(images: Sequence[Tensor]) -> None:
+    """Batches of other sizes would be cut apart at the wrong images."""
+    shapes = [tuple(batch.shape) for batch in images]
+    if len(set(shapes)) > 1:
+        raise ValueError(f'IntraCCLLoss: expected batches of equal shape, got {", ".join(map(str, shapes))}')

@@ -160,3 +160,18 @@ def test_of_very_many_names_the_outer_ones_are_listed() -> None:
     text = listed(names)
     assert text.startswith('head, body.0, body.1')
     assert text.endswith('and 200 inside these; basicsr layers -opt FILE shows all')
+
+
+def test_a_module_that_is_not_there_or_never_runs_is_named(net: Awkward, images: Tensor) -> None:
+    with pytest.raises(
+        OptionError, match=r'^Awkward has no module "twcie"\. Did you mean "twice"\? It has: conv,'
+    ):
+        ModuleLevels(net, ['twcie'])
+    with pytest.raises(OptionError, match='Awkward never runs its module "unused"'):
+        ModuleLevels(net, ['conv', 'unused']).encode(images)
+
+
+def test_a_module_goes_by_each_of_its_names(images: Tensor) -> None:
+    conv = nn.Conv2d(3, 3, 3)
+    found = ModuleLevels(nn.Sequential(conv, conv), ['1']).encode(images)
+    assert torch.equal(found['1'], conv(images))

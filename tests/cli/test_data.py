@@ -196,3 +196,44 @@ def test_masks_do_not_get_among_the_rainy_images(
     with pytest.raises(DataError, match=r'MASKS: .* lie one inside the other'):
         run('rain', clean, tmp_path / 'set' / 'out', '--masks', tmp_path / 'set' / masks)
     assert not (tmp_path / 'set' / 'out').exists()
+
+
+@pytest.mark.parametrize('preview', ['clean/0.png', 'clean/p.png', 'out/p.png', 'masks/p.png', 'link.png'])
+def test_a_preview_replaces_no_photograph_and_does_not_get_among_images(
+    clean: Path, tmp_path: Path, run: Callable[..., int], preview: str
+) -> None:
+    (tmp_path / 'link.png').symlink_to(clean / '0.png')
+    before = (clean / '0.png').read_bytes()
+    words = ['--masks', tmp_path / 'masks', '--preview', tmp_path / preview]
+    with pytest.raises(DataError, match=r'--preview: .* lie one inside the other'):
+        run('rain', clean, tmp_path / 'out', *words)
+    assert (clean / '0.png').read_bytes() == before
+    assert not (tmp_path / 'out').exists()
+
+
+def test_an_image_too_large_for_its_format_is_left_out(
+    run: Callable[..., int], clean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(clean / 'wide.png'), np.zeros((2, 17000, 3), np.uint8))
+    words = ('lmdb', clean, tmp_path / 'clean.lmdb', '--encode', 'webp')
+    assert run(*words) == 1
+    assert run(*words, '--skip-corrupt') == 0
+    printed = capsys.readouterr()
+    assert f'no good: {clean}/wide.png: an image of 17000x2 as .webp' in printed.err
+    assert '3 images, 1 left out' in printed.out
+
+
+def test_a_database_without_the_images_that_are_no_good_is_verified_again(
+    run: Callable[..., int], clean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (clean / 'bad.png').write_bytes(b'')
+    words = ('lmdb', clean, tmp_path / 'clean.lmdb', '--verify')
+    assert run(*words, '--skip-corrupt') == 0
+    capsys.readouterr()
+    assert run(*words, '--skip-corrupt') == 0
+    assert '1 of 4 images are no good and left out of the comparison' in capsys.readouterr().out
+    assert run(*words) == 1
+    # What the database holds of a file that can no longer be compared is too much.
+    (clean / '0.png').write_bytes(b'')
+    assert run(*words, '--skip-corrupt') == 1
+    assert 'key "0" belongs to none of the images' in capsys.readouterr().err

@@ -217,6 +217,21 @@ def test_compare_and_metrics(derain, tmp_path, capsys):
     assert 'mean of 1: ' in printed.out
 
 
+def test_the_truth_is_the_picture_of_the_same_name_or_the_only_one_of_its_stem(derain, tmp_path, capsys):
+    for name in ('a.png', 'a.bmp', 'b.png', 'c.png'):
+        save(tmp_path / 'in' / name)
+    save(tmp_path / 'truth/a.png', PHOTO // 2)
+    for name in ('a.bmp', 'b.bmp', 'c.bmp', 'c.tif'):
+        save(tmp_path / 'truth' / name)
+    assert derain('in', '-o', 'out', '--metrics', 'truth') == 1
+    printed = capsys.readouterr().err
+    assert 'out/c.png: --metrics: truth has c.bmp and c.tif, but no c.png' in printed
+    assert printed.count('not measured') == 1
+    rows = [line.split(',') for line in (tmp_path / 'out/metrics.csv').read_text().splitlines()[1:]]
+    psnr = {name: value for name, value, _ in rows}
+    assert psnr['a.bmp'] == psnr['b.png'] != psnr['a.png']
+
+
 HEADERS = Path(sysconfig.get_paths()['include'], 'Python.h')
 
 
@@ -337,6 +352,13 @@ def test_compared_pictures_that_differ_in_the_extension_only(derain, tmp_path):
         save(tmp_path / 'in' / name)
     assert derain('in', '-o', 'out', '--compare', 'seen') == 0
     assert files(tmp_path / 'seen') == ['b.jpg', 'x/a.jpg.jpg', 'x/a.png.jpg']
+
+
+def test_a_compared_picture_keeps_off_the_long_name_of_another(derain, tmp_path):
+    for name in ('a.png', 'a.jpg', 'a.png.bmp'):
+        save(tmp_path / 'in' / name)
+    assert derain('in', '-o', 'out', '--compare', 'seen') == 0
+    assert files(tmp_path / 'seen') == ['a.jpg.jpg', 'a.png.bmp.jpg', 'a.png.jpg']
 
 
 def test_compared_pictures_are_made_up_for_after_an_interruption(derain, tmp_path, capsys):

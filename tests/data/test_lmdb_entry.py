@@ -99,3 +99,9 @@ def test_an_image_that_is_made_anew_is_decoded_once(
     decoded = count_decoding(image_header, lmdb_entry)
     make_entries(encode(picture, kind), 'x', 'key', EntrySettings(crop=8))
     assert decoded == ['x']
+
+
+def test_an_image_too_large_for_its_new_format_is_named(encode: Callable[..., bytes]) -> None:
+    wide = encode(np.zeros((1, 17000, 3), np.uint8), 'PNG')
+    with pytest.raises(ImageError, match=r'^photo: an image of 17000x1 as \.webp'):
+        make_entries(wide, 'photo', 'key', EntrySettings(encode='webp'))

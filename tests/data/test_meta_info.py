@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cclgan_plugin.data.meta_info import read_meta_info
+from cclgan_plugin.data.meta_info import check_listable, read_meta_info
 from cclgan_plugin.errors import DataError
 
 
@@ -46,3 +46,13 @@ def test_a_missing_list_a_folder_and_a_picture_are_errors(tmp_path: Path) -> Non
     (tmp_path / 'a.jpg').write_bytes(b'\xff\xd8\xff\xe0')
     with pytest.raises(DataError, match='not a text file'):
         read_meta_info(str(tmp_path / 'a.jpg'))
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['#1.png', ' a.png', '# a/b.png', 'a\nb.png', 'a\rb.png', '\ufeffa.png', 'caf\udce9.png', '\u2003a.png'],
+)
+def test_names_that_a_list_would_not_give_back_are_refused(name: str) -> None:
+    check_listable(['a b.png', 'a #1.png', 'ä (1,2,3)/b.png'], 'CLEAN_DIR')
+    with pytest.raises(DataError, match=r'CLEAN_DIR: .* cannot stand in a list'):
+        check_listable(['a.png', name], 'CLEAN_DIR')

@@ -93,6 +93,15 @@ def test_a_bad_file_is_named_and_the_others_are_done(clean: Path, tmp_path: Path
     assert set(_files(tmp_path / 'out')) == {'a.png', 'deep.png', 'sub/b.JPG'}
 
 
+def test_a_photograph_that_cannot_be_written_is_named_and_the_others_are_done(
+    clean: Path, tmp_path: Path, encode: Callable[..., bytes]
+) -> None:
+    # Its content is PNG, which is read whatever the name says.
+    (clean / '0.webp').write_bytes(encode(np.zeros((2, 17000, 3), np.uint8), 'PNG'))
+    assert _run(clean, tmp_path / 'out') == ['0.webp']
+    assert set(_files(tmp_path / 'out')) == {'a.png', 'deep.png', 'sub/b.JPG'}
+
+
 @pytest.mark.parametrize('out', ['clean', 'clean/', 'clean/rainy', '.', 'link', 'link/rainy'])
 def test_one_folder_inside_the_other_is_refused(clean: Path, tmp_path: Path, out: str) -> None:
     os.symlink(clean, tmp_path / 'link')

@@ -142,3 +142,13 @@ def test_too_few_scenes_and_wrong_shares(pairs: Path, capsys: pytest.CaptureFixt
     for words in (['--val', '1'], ['--rainy', '0'], ['--similarity', '0']):
         assert main(['data', 'split', *(str(pairs / n) for n in ('rainy', 'clean', 'lists')), *words]) == 2
         assert f'{words[0]} {words[1]}: ' in capsys.readouterr().err
+
+
+def test_a_name_that_no_list_can_hold_ends_before_anything_is_written(
+    pairs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for side in ('rainy', 'clean'):
+        (pairs / side / '00.png').rename(pairs / side / '#0.png')
+    assert main(['data', 'split', *(str(pairs / name) for name in ('rainy', 'clean', 'lists'))]) == 2
+    assert "RAINY_DIR: '#0.png' cannot stand in a list" in capsys.readouterr().err
+    assert not (pairs / 'lists').exists()

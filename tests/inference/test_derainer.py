@@ -177,7 +177,7 @@ def test_amounts_of_memory(text, size):
     assert parse_memory(text) == size
 
 
-@pytest.mark.parametrize('text', ['', 'much', '-1G', '0', '2X'])
+@pytest.mark.parametrize('text', ['', 'much', '-1G', '0', '2X', 0, -5, True, 1.5])
 def test_amounts_that_are_none(text):
     with pytest.raises(OptionError, match='expected an amount such as'):
         parse_memory(text)

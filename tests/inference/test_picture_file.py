@@ -332,3 +332,42 @@ def test_damaged_exif_is_dropped_and_the_picture_kept(tmp_path, kind):
     assert np.abs(picture.pixels.astype(int) - PHOTO).mean() < (4 if kind == 'JPEG' else 0.01)
     with Image.open(again(file)) as image:
         assert not image.getexif()
+
+
+class Raw(str):
+    """Text that Pillow writes in UTF-8."""
+
+    def encode(self, *_):
+        return super().encode()
+
+
+@pytest.mark.parametrize('extension', ['.png', '.jpg', '.webp', '.tif'])
+def test_exif_text_stays_byte_for_byte(tmp_path, extension):
+    found, text = Image.Exif(), '© 2024 Müller'
+    found[0x8298] = Raw(text)
+    found.get_ifd(0x8769)[0xA430] = Raw(text)
+    Image.fromarray(PHOTO).save(tmp_path / 'a.jpg', exif=found.tobytes())
+    with Image.open(again(tmp_path / 'a.jpg', extension)) as image:
+        written = image.getexif()
+        assert written[0x8298].encode('latin-1') == text.encode()
+        assert written.get_ifd(0x8769)[0xA430].encode('latin-1') == text.encode()
+
+
+def test_16_bit_tiff_keeps_text_byte_for_byte(tmp_path):
+    text = '© 2024 Müller'.encode()
+    tifffile.imwrite(tmp_path / 'a.tif', DEEP, metadata=None, extratags=[(33432, 2, 0, text, True)])
+    with Image.open(again(tmp_path / 'a.tif')) as image:
+        assert image.tag_v2[33432].encode('latin-1') == text
+
+
+@pytest.mark.parametrize('extension', ['.png', '.jpg', '.webp', '.tif'])
+@pytest.mark.parametrize('interop', [{1: 'R03', 2: b'0100'}, 4])
+def test_the_interoperability_ifd_goes_along_and_a_dangling_pointer_does_not(tmp_path, extension, interop):
+    found = exif()
+    found.get_ifd(0x8769)[0xA005] = interop
+    Image.fromarray(PHOTO).save(tmp_path / 'a.jpg', exif=found.tobytes())
+    with Image.open(again(tmp_path / 'a.jpg', extension)) as image:
+        written = image.getexif()
+        assert written.get_ifd(0x8769)[0x9003] == '2020:01:02 03:04:05'
+        assert (0xA005 in written.get_ifd(0x8769)) == (interop != 4)
+        assert written.get_ifd(0xA005) == (interop if interop != 4 else {})

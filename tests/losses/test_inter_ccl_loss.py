@@ -139,3 +139,15 @@ def test_averages_of_half_precision_maps_are_not_rounded(dtype: torch.dtype) -> 
     assert (pooled - expected).abs().max() < 1e-5
     wide = {'image': torch.rand(1, 3, 8, 8, dtype=torch.float64)}
     assert InterCCLLoss(layers=['image'], pooling='mean').vectors(wide, None)['image'].dtype == torch.float64
+
+
+def test_a_projection_that_was_made_in_inference_mode_serves_a_training():
+    loss = InterCCLLoss(projection='fixed')
+    features = [draw(seed) for seed in range(4)]
+    with torch.inference_mode():
+        expected = loss(*features)
+    trained = {level: x.requires_grad_() for level, x in features[0].items()}
+    result = loss(trained, *features[1:])
+    result.backward()
+    assert torch.equal(result, expected)
+    assert all(x.grad is not None for x in trained.values())

@@ -112,3 +112,15 @@ def test_wrong_options_are_named(loss):
         IntraCCLLoss(encoder=[])
     with pytest.raises(ValueError, match='needs both reconstructions'):
         loss().cycles(*images(4))
+
+
+def test_batches_of_different_sizes_are_refused(loss):
+    loss = loss()
+    (one,), (two, other) = images(1, batch=1), images(2)
+    for positives, negatives in (([two], [one]), ([one], [one]), ([one, two], [other])):
+        with pytest.raises(ValueError, match=r'equal shape, got .*\(1, 3, 4, 5\)'):
+            loss(two, positives, negatives)
+    with pytest.raises(ValueError, match='equal shape'):
+        loss.embed([two, one])
+    with pytest.raises(ValueError, match='equal shape'):
+        loss.cycles(two, two, two, two, one, one)
