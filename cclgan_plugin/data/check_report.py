@@ -16,7 +16,18 @@ from cclgan_plugin.data.image_file import eight_bits
 from cclgan_plugin.data.image_survey import Surveyed
 from cclgan_plugin.data.preview import side_by_side, spread
 
-_COLUMNS = ('set', 'images', 'corrupt', 'small', 'twice', 'width', 'height', 'bits', 'formats', 'MB')
+_COLUMNS = (
+    'set',
+    'images',
+    'corrupt',
+    'small',
+    'twice',
+    'width (min / median / max)',
+    'height',
+    'bits',
+    'formats',
+    'MB',
+)
 # The sheet: thumbnails of every set, and pairs of leaks.
 _THUMBNAIL = 128
 _SHOWN = 8
@@ -101,9 +112,9 @@ def _row(one: CheckedSet, checked: Checked) -> tuple[str, ...]:
     data = _data_of_set(one, checked.images[one.name])
     twice = sum(f.kind == 'duplicate' and f.sets[0] == one.name for f in checked.findings)
     small = sum(f.kind == 'small' and f.sets[0] == one.name for f in checked.findings)
-    formats = ' '.join(f'{kind}:{count}' for kind, count in data['formats'].items())
-    sizes = [' / '.join(str(value) for value in data[axis]) for axis in ('width', 'height')]
-    bits = ' '.join(f'{bits}:{count}' for bits, count in data['bits'].items())
+    formats = ', '.join(f'{count} {kind}' for kind, count in data['formats'].items())
+    sizes = [' / '.join(map(str, data[axis])) for axis in ('width', 'height')]
+    bits = ', '.join(f'{count} x {bits}' for bits, count in data['bits'].items())
     counts = (data['images'], data['corrupt'], small, twice)
     return (one.name, *map(str, counts), *sizes, bits, formats, f'{data["bytes"] / 1e6:.1f}')
 
