@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from cclgan_plugin.errors import DataError, OptionError, UserError
+from cclgan_plugin.options.preflight_validation import check_borders, check_saved_names
+
+#: The names of a set's images; heights and widths of some, which are measured.
+_LookedAt = tuple[Sequence[str], Collection[tuple[int, int]]]
 
 #: Files of which the first bytes are looked at: 1000 take some 30 ms on a local disk.
 GLANCES = 5000
@@ -24,7 +28,11 @@ def check_datasets(opt: dict[str, Any]) -> None:
     """
     for phase, dataset in opt['datasets'].items():
         try:
-            _CHECKS.get(dataset['type'], _check_roots)(dataset)
+            looked_at = _CHECKS.get(dataset['type'], _check_roots)(dataset)
+            if looked_at is not None and phase.startswith(('val', 'test')):
+                names, sizes = looked_at
+                check_saved_names(opt.get('val') or {}, names)
+                check_borders(opt.get('val') or {}, sizes)
         except UserError as error:
             raise type(error)(f'datasets.{phase}: {error}') from error
 
@@ -74,7 +82,7 @@ def _check_batch(images: int, dataset: dict[str, Any], what: str) -> None:
         )
 
 
-def _check_paired(dataset: dict[str, Any]) -> None:
+def _check_paired(dataset: dict[str, Any]) -> _LookedAt:
     from cclgan_plugin.data.find_source import find_source
     from cclgan_plugin.data.meta_info import paired_name
     from cclgan_plugin.data.sources import FileSource
@@ -103,16 +111,24 @@ def _check_paired(dataset: dict[str, Any]) -> None:
         _check_batch(pairs, dataset, f'a batch has {dataset["batch_size_per_gpu"]} pairs; there are {pairs}')
     else:
         _same_sizes(sides, sizes, dataset.get('scale', 1))
+    return _names_of(sides[0]), sizes[1].values()
 
 
-def _check_single(dataset: dict[str, Any]) -> None:
+def _check_single(dataset: dict[str, Any]) -> _LookedAt:
     from cclgan_plugin.data.find_source import find_source
     from cclgan_plugin.data.sources import FileSource
 
     if dataset['io_backend']['type'] == 'lmdb':
-        _look_at(find_source('lq', dataset['dataroot_lq'], None, {'type': 'lmdb'}))
+        source = find_source('lq', dataset['dataroot_lq'], None, {'type': 'lmdb'})
     else:
-        _look_at(FileSource(dataset['dataroot_lq'], _names(dataset, 'lq')))
+        source = FileSource(dataset['dataroot_lq'], _names(dataset, 'lq'))
+    _look_at(source)
+    # Whatever metrics there are, none of those that have a border is taken of it.
+    return _names_of(source), ()
+
+
+def _names_of(source: Any) -> list[str]:
+    return [source.name(index) for index in range(len(source))]
 
 
 def _check_roots(dataset: dict[str, Any]) -> None:

@@ -212,7 +212,7 @@ def test_weights_of_another_architecture(run: Options, tmp_path: Path) -> None:
         run('path:pretrain_network_g=deep.pth'), WeightsError
     )
     message = refused(run('path:pretrain_network_d=deep.pth'), WeightsError)
-    assert 'than network_d (CCLGANDiscriminator: width 2)' in message
+    assert 'than network_d (CCLGANDiscriminator: width 2, anti_alias True)' in message
     message = refused(run('path:pretrain_network_h=deep.pth'), WeightsError)
     assert 'than network_h (LCLHead: dim 4)' in message
     assert 'of its 12 tensors are missing in the file' in message
@@ -367,3 +367,16 @@ def test_images_that_are_rained_on_count_on_the_other_side(run: Options) -> None
     preflight(run(*rain))
     message = refused(run(*rain, 'datasets:train:batch_size_per_gpu=5'), OptionError)
     assert 'the larger side has 4' in message
+
+
+def test_what_a_validation_saves_and_measures(run: Options, tmp_path: Path) -> None:
+    for folder in ('val/rainy', 'val/clean'):
+        (tmp_path / folder / '0.bmp').write_bytes((tmp_path / folder / '0.png').read_bytes())
+    forced = ['val:save_img=true', 'val:metrics={psnr: {type: calculate_psnr, crop_border: 0}}']
+    assert 'datasets.val: val/rainy/0.bmp and val/rainy/0.png would be saved as one picture' in refused(
+        run(*forced), DataError
+    )
+    forced = ['val:metrics={ssim: {type: calculate_ssim, crop_border: 15}}']
+    assert 'datasets.val: val.metrics.ssim.crop_border: 15 leaves 10 pixels' in refused(
+        run(*forced), OptionError
+    )
