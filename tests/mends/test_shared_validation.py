@@ -67,7 +67,9 @@ def test_processes_share_the_images(
         assert found['best'] == one['best']
     tested = sorted(name for found in ranks for name in found['tested'])
     assert tested == sorted([*(f'{i}.png' for i in range(5)), *['0.png'] * world])
-    assert len(list((tmp_path / 'pictures').rglob('*_5.png'))) == 5
+    # Each set has its own folder.
+    for phase, count in (('val', 5), ('val_2', 1)):
+        assert len(list((tmp_path / 'pictures' / phase).rglob('*_5.png'))) == count
 
 
 def statistics(opt: dict[str, Any]) -> None:

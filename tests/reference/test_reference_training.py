@@ -34,8 +34,8 @@ def test_the_discriminators_step_first_and_the_generators_see_them_updated() -> 
     (record,), final = reference_training(nets, options, [batch], [TinyEncoder()])
     fakes = {'d': generator(nets['g'], r, {}), 'd_rain': generator(nets['g_rain'], c, {})}
     for net, name in (('d', 'l_g_gan'), ('d_rain', 'l_g_gan_rain')):
-        after = -0.5 * discriminator(final[net], fakes[net]).mean()
-        before = -0.5 * discriminator(nets[net], fakes[net]).mean()
+        after = -0.5 * discriminator(final[net], fakes[net], {}).mean()
+        before = -0.5 * discriminator(nets[net], fakes[net], {}).mean()
         torch.testing.assert_close(record.losses[name], after, rtol=1e-12, atol=1e-12)
         assert abs(after - before) > 1e-6
 
