@@ -29,11 +29,11 @@ def needs_truth(metric_type: str) -> bool:
 
 
 def measuring_sets(datasets: Mapping[str, Any], metric_type: str) -> Iterator[str]:
-    """The names of the validation sets on which a metric can be measured, in their order."""
+    """The phases of the validation or test sets on which a metric can be measured, in their order."""
     truth = needs_truth(metric_type)
     for phase, dataset in datasets.items():
-        if phase.startswith('val') and not (truth and dataset['type'] == 'SingleImageDataset'):
-            yield dataset['name']
+        if phase.startswith(('val', 'test')) and not (truth and dataset['type'] == 'SingleImageDataset'):
+            yield phase
 
 
 def nondist_validation(

@@ -27,6 +27,7 @@ from cclgan_plugin.options import resolved_file
 from cclgan_plugin.partial_file import remove_left_overs
 from cclgan_plugin.training.distributed import from_first
 from cclgan_plugin.training.epoch_plan import Dealing
+from cclgan_plugin.training.retention import numbered_states
 from cclgan_plugin.training.run_lock import claim
 
 __all__ = ['apply', 'load_resume_state', 'needed', 'starting_dealing', 'starting_point']
@@ -74,19 +75,22 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     return state
 
 
+def _resumed_networks(opt: dict[str, Any]) -> list[str]:
+    """The networks that are taken from the state's iteration, without ``network_``."""
+    ignored = opt['path'].get('ignore_resume_networks') or []
+    return [key.removeprefix('network_') for key in opt if key.startswith('network_') and key not in ignored]
+
+
 def _name_keys(opt: dict[str, Any]) -> None:
     """Networks that a run has saved hold ``params``, whatever the file held that it began with."""
-    path = opt['path']
-    for name in (key.removeprefix('network_') for key in opt if key.startswith('network_')):
-        if f'param_key_{name}' in path and f'network_{name}' not in (
-            path.get('ignore_resume_networks') or []
-        ):
-            path[f'param_key_{name}'] = 'params'
+    for name in _resumed_networks(opt):
+        if f'param_key_{name}' in opt['path']:
+            opt['path'][f'param_key_{name}'] = 'params'
 
 
 def _set_aside_newer(folder: Path, iteration: int) -> None:
     """Going back to an earlier state gives up the later ones; ``--auto_resume`` must not return to them."""
-    newer = [path for path in folder.glob('*.state') if path.stem.isdecimal() and int(path.stem) > iteration]
+    newer = [path for path in numbered_states(folder) if int(path.stem) > iteration]
     if newer:
         aside = folder / f'given_up_at_{iteration}_{get_time_str()}'
         aside.mkdir()
@@ -158,10 +162,8 @@ def _check_networks(opt: dict[str, Any], state: dict[str, Any], path: str | Path
         WeightsError: one of them is missing, cannot be read, or was saved at another time.
     """
     iteration = state['iter']
-    ignored = opt['path'].get('ignore_resume_networks') or []
-    names = [key.removeprefix('network_') for key in opt if key.startswith('network_') and key not in ignored]
     folder = Path(opt['path']['models'])
-    files = [folder / f'net_{name}_{iteration}.pth' for name in names]
+    files = [folder / f'net_{name}_{iteration}.pth' for name in _resumed_networks(opt)]
     digests: dict[str, str] = state.get('networks') or {}
     if digests:
         saved = [file for file in files if file.name in digests]
@@ -193,17 +195,14 @@ def _check_networks(opt: dict[str, Any], state: dict[str, Any], path: str | Path
 
 def _latest_state(opt: dict[str, Any]) -> Path | None:
     folder = Path(opt['path']['training_states'])
-    found = sorted(folder.glob('*.state')) if folder.is_dir() else []
+    numbered = numbered_states(folder)
     passed_over = [
         f'{path.name}: in {folder}, but its name is no iteration'
-        for path in found
-        if not path.stem.isdecimal()
+        for path in sorted(folder.glob('*.state'))
+        if path not in numbered
     ]
-    numbered = sorted(
-        (path for path in found if path.stem.isdecimal()), key=lambda path: int(path.stem), reverse=True
-    )
     latest = None
-    for path in numbered:
+    for path in reversed(numbered):
         try:
             _check_networks(opt, read_state(path), path)
         except WeightsError as error:

@@ -66,8 +66,8 @@ class CCLGANStates(CCLGANParts):
         super()._update_best_metric_result(dataset_name, metric, val, current_iter)
         best = self.best_metric_results[dataset_name][metric]['iter'] == current_iter
         if self.is_train and best and metric == self.opt['logger'].get('keep_best'):
-            judged_on = measuring_sets(self.opt['datasets'], self.opt['val']['metrics'][metric]['type'])
-            if dataset_name == next(judged_on, None):
+            datasets, kind = self.opt['datasets'], self.opt['val']['metrics'][metric]['type']
+            if dataset_name == datasets[next(measuring_sets(datasets, kind))]['name']:
                 self._save_generator('net_g_best', metric)
 
     def extra_training_state(self) -> dict[str, Any]:

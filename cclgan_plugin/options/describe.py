@@ -51,6 +51,7 @@ _OTHER_MODELS = (
     'Any other model takes the same keys but `deterministic` and the networks that only CCLGAN has; its '
     '`scale` can be another number, its types are others, and it may read further keys.'
 )
+_BESIDE = 'What stands there beside the keys of the model that runs.'
 _CONTRASTIVE = ('base_model_type', 'network_h')
 _CONTRASTIVE_TRAIN = ('contrastive_opt', 'optim_h')
 
@@ -87,18 +88,8 @@ def options_table() -> str:
                 add('`io_backend`', IOBackendOptions)
             if name == 'PairedImageDataset':
                 add("`io_backend` (BasicSR's datasets)", BasicSRBackendOptions)
-    add(
-        'The top of the file (ContrastiveModel)',
-        ContrastiveOptions,
-        'What stands there beside the keys of the model that runs.',
-        _CONTRASTIVE,
-    )
-    add(
-        '`train` (ContrastiveModel)',
-        ContrastiveTrainOptions,
-        'What stands there beside the keys of the model that runs.',
-        _CONTRASTIVE_TRAIN,
-    )
+    add('The top of the file (ContrastiveModel)', ContrastiveOptions, _BESIDE, _CONTRASTIVE)
+    add('`train` (ContrastiveModel)', ContrastiveTrainOptions, _BESIDE, _CONTRASTIVE_TRAIN)
     for title, model in zip(('', '.intra_ccl', '.inter_ccl', '.lcl'), CONTRASTIVE_MAPS, strict=True):
         add(f'`train.contrastive_opt{title}` (ContrastiveModel)', model)
     add('`train` (PairedModel)', PairedTrainOptions)

@@ -83,7 +83,7 @@ def _table(name: str, block: dict[str, Any], size: int, declared_only: bool) -> 
     declared: dict[str, str] = {}
     if hasattr(net, 'feature_sizes'):
         sizes = net.feature_sizes(size, size)
-        declared = {name: _shape((1, count, *sizes[name])) for name, count in net.feature_channels.items()}
+        declared = {level: _shape((1, n, *sizes[level])) for level, n in net.feature_channels.items()}
         # CCLGANModel knows levels by the networks' own names for them alone.
         levels = declared if declared_only else levels | declared
     of_module = {found.name for found in run.modules}

@@ -10,8 +10,8 @@ from typing import Any
 from cclgan_plugin.errors import DataError, OptionError, UserError
 from cclgan_plugin.options.preflight_validation import check_borders, check_saved_names
 
-#: The names of a set's images; heights and widths of some, which are measured.
-_LookedAt = tuple[Sequence[str], Collection[tuple[int, int]]]
+#: Where a set's images come from; heights and widths of some, which are measured.
+_LookedAt = tuple[Any, Collection[tuple[int, int]]]
 
 #: Files of which the first bytes are looked at: 1000 take some 30 ms on a local disk.
 GLANCES = 5000
@@ -30,8 +30,8 @@ def check_datasets(opt: dict[str, Any]) -> None:
         try:
             looked_at = _CHECKS.get(dataset['type'], _check_roots)(dataset)
             if looked_at is not None and phase.startswith(('val', 'test')):
-                names, sizes = looked_at
-                check_saved_names(opt.get('val') or {}, names)
+                source, sizes = looked_at
+                check_saved_names(opt.get('val') or {}, map(source.name, range(len(source))))
                 check_borders(opt.get('val') or {}, sizes)
         except UserError as error:
             raise type(error)(f'datasets.{phase}: {error}') from error
@@ -111,7 +111,7 @@ def _check_paired(dataset: dict[str, Any]) -> _LookedAt:
         _check_batch(pairs, dataset, f'a batch has {dataset["batch_size_per_gpu"]} pairs; there are {pairs}')
     else:
         _same_sizes(sides, sizes, dataset.get('scale', 1))
-    return _names_of(sides[0]), sizes[1].values()
+    return sides[0], sizes[1].values()
 
 
 def _check_single(dataset: dict[str, Any]) -> _LookedAt:
@@ -124,11 +124,7 @@ def _check_single(dataset: dict[str, Any]) -> _LookedAt:
         source = FileSource(dataset['dataroot_lq'], _names(dataset, 'lq'))
     _look_at(source)
     # Whatever metrics there are, none of those that have a border is taken of it.
-    return _names_of(source), ()
-
-
-def _names_of(source: Any) -> list[str]:
-    return [source.name(index) for index in range(len(source))]
+    return source, ()
 
 
 def _check_roots(dataset: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from cclgan_plugin.errors import DataError, OptionError
@@ -12,7 +12,7 @@ from cclgan_plugin.errors import DataError, OptionError
 _SMALLEST = {'calculate_psnr': 1, 'calculate_ssim': 11}
 
 
-def check_saved_names(val: dict[str, Any], names: Sequence[str]) -> None:
+def check_saved_names(val: dict[str, Any], names: Iterable[str]) -> None:
     """BasicSR names the pictures of a set by what stands before the ending, without folders.
 
     Raises:

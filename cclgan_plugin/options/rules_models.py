@@ -51,10 +51,9 @@ def test_shows_something(options: dict[str, Any], is_train: bool) -> Iterator[Pr
     if not metrics:
         yield Problem(('val',), 'this test would show nothing; write val.save_img: true, or val.metrics')
         return
-    from cclgan_plugin.mends.metrics_without_truth import needs_truth
+    from cclgan_plugin.mends.metrics_without_truth import measuring_sets
 
-    without = all(dataset['type'] == 'SingleImageDataset' for dataset in options['datasets'].values())
-    if without and all(needs_truth(metric['type']) for metric in metrics.values()):
+    if not any(any(measuring_sets(options['datasets'], metric['type'])) for metric in metrics.values()):
         yield Problem(
             ('val', 'metrics'),
             'this test would show nothing: its sets have no ground truth, and these metrics need it; write '

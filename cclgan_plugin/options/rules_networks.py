@@ -124,30 +124,29 @@ def levels_are_alike(options: dict[str, Any], is_train: bool) -> Iterator[Proble
 
 
 def _alike(options: dict[str, Any], loss: str, name: str, such_as: str) -> Iterator[Problem]:
-    block, channels_matter = options['train'][loss], loss == 'lcl_opt'
-    here, back = (_levels(options[net], channels_matter) for net in (name, f'{name}_rain'))
+    block = options['train'][loss]
+    first = 0 if loss == 'lcl_opt' else 1  # inter-CCL compares no channels
+    here, back = (_levels(options[net]) for net in (name, f'{name}_rain'))
     for layer in block.get('layers', registered.default_of('loss', block['type'], 'layers') or ()):
-        if layer in here and layer in back and here[layer] != back[layer]:
+        if layer in here and layer in back and here[layer][first:] != back[layer][first:]:
+            found, other = (' x '.join(map(str, levels[layer][first:])) for levels in (back, here))
             yield Problem(
                 (f'{name}_rain',),
-                f'level "{layer}" is {back[layer]} here and {here[layer]} in {name}, for an image of '
+                f'level "{layer}" is {found} here and {other} in {name}, for an image of '
                 f'{_IMAGE} x {_IMAGE} pixels; train.{loss} draws the same places in both, so give both the '
                 f'options that make them the same, such as {such_as}',
             )
             return  # the other levels tell no more
 
 
-def _levels(network: dict[str, Any], with_channels: bool) -> dict[str, str]:
-    """(Channels,) height and width of each level; nothing where another rule objects to the network."""
+def _levels(network: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
+    """Channels, height and width of each level; nothing where another rule objects to the network."""
     try:
         net = build_blank(network)
         channels, sizes = net.feature_channels, net.feature_sizes(_IMAGE, _IMAGE)
     except (UserError, AttributeError):
         return {}
-    return {
-        level: ' x '.join(map(str, (*([channels[level]] if with_channels else []), *sizes[level])))
-        for level in channels
-    }
+    return {level: (channels[level], *sizes[level]) for level in channels}
 
 
 def losses_are_the_right_ones(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:

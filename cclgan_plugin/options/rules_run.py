@@ -155,7 +155,7 @@ def best_is_measured(options: dict[str, Any], is_train: bool) -> Iterator[Proble
 
     if is_train and wanted is not None:
         kind = options['val']['metrics'][wanted]['type']
-        if next(measuring_sets(options['datasets'], kind), None) is None:
+        if not any(measuring_sets(options['datasets'], kind)):
             yield Problem(
                 ('logger', 'keep_best'),
                 f'no validation set has the ground truth that "{wanted}" ({kind}) needs',

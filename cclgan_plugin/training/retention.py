@@ -8,6 +8,12 @@ from pathlib import Path
 _NETWORK = re.compile(r'net_\w+?_(\d+)\.pth')
 
 
+def numbered_states(folder: str | Path) -> list[Path]:
+    """The training states of a folder whose names are iterations, oldest first."""
+    found = (path for path in Path(folder).glob('*.state') if path.stem.isdecimal())
+    return sorted(found, key=lambda path: int(path.stem))
+
+
 def remove_older(models: str | Path, states: str | Path, current_iter: int, keep: int) -> list[int]:
     """Remove all but the newest training states up to ``current_iter``, and the networks saved with them.
 
@@ -22,7 +28,7 @@ def remove_older(models: str | Path, states: str | Path, current_iter: int, keep
     Returns:
         The iterations that were removed.
     """
-    found = sorted(int(path.stem) for path in Path(states).glob('*.state') if path.stem.isdecimal())
+    found = [int(path.stem) for path in numbered_states(states)]
     older = [iteration for iteration in found if iteration <= current_iter]
     removed = older[:-keep]
     for iteration in removed:
