@@ -70,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         modes = [Mode.parse(text) for text in args.modes.split(',')]
         setting = read_setting(args)
+        if any(mode.graphs for mode in modes):
+            parser.error('graphs: a first step, as it is taken here, is not replayed; see recorded_step.py')
     except UserError as error:
         parser.error(str(error))
     found = agreements(setting, modes)

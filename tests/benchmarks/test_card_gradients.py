@@ -33,3 +33,6 @@ def test_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         card_gradients.main(['--size=8'])
     assert '--size must be at least 24, got 8' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        card_gradients.main(['--modes=fp32,bf16+graphs'])
+    assert 'recorded_step.py' in capsys.readouterr().err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ import yaml
 from basicsr.models import build_model
 from basicsr.train import make_exp_dirs
 from basicsr.utils import set_random_seed
+from graph_stand_in import Stage
 from tiny_run import tiny_options, write_data
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from cclgan_plugin.models import cclgan_parts
 from cclgan_plugin.models.lanes import Lanes
@@ -23,48 +22,6 @@ from cclgan_plugin.models.step_modes import StepModes
 from cclgan_plugin.options.parse import parse_options
 from cclgan_plugin.training import recorder
 from cclgan_plugin.training.finite_guard import NonFiniteLoss
-
-
-class Recorded:
-    """Runs the function anew where a graph would be replayed, into the objects that were returned first."""
-
-    def __init__(self, function: Callable[..., Any], inputs: Sequence[Tensor]) -> None:
-        self.function = function
-        self.inputs = [x.clone() for x in inputs]
-        self.result: Any = None
-        self.replays = 0
-
-    def replay(self, inputs: Sequence[Tensor]) -> Any:
-        for own, given in zip(self.inputs, inputs, strict=True):
-            own.copy_(given)
-        found = self.function(*self.inputs)
-        if self.result is None:
-            self.result = found
-        else:
-            vars(self.result).update(vars(found))
-        self.replays += 1
-        return self.result
-
-    def destroy(self) -> None:
-        """As the next replay does with what this one has returned."""
-        if self.result is not None:
-            for leaf in tree_leaves(vars(self.result)):
-                if isinstance(leaf, Tensor):
-                    leaf.data.fill_(float('nan'))
-
-
-class Stage:
-    """Stands in for a card's stream and memory."""
-
-    def __init__(self) -> None:
-        self.recorded: list[Recorded] = []
-
-    def run(self, function: Callable[..., Any], inputs: Sequence[Tensor]) -> Any:
-        return function(*inputs)
-
-    def record(self, function: Callable[..., Any], inputs: Sequence[Tensor]) -> Recorded:
-        self.recorded.append(Recorded(function, inputs))
-        return self.recorded[-1]
 
 
 def trained(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, stage: Stage | None, **changes: Any):
