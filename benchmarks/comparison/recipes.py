@@ -33,7 +33,7 @@ _NO_MATTER = (
 )
 
 #: Options of CCLGANModel that SRModel does not have.
-_OURS = ('amp', 'channels_last', 'intra_ccl_opt')
+_OURS = ('amp', 'channels_last', 'cuda_graphs', 'intra_ccl_opt')
 
 
 def training_options(method: Method, scale: Scale, protocol: Protocol, seed: int) -> dict[str, Any]:

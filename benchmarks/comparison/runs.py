@@ -59,6 +59,11 @@ class Run:
         """Of the training's folder: other options, another folder, so that none is mistaken for another."""
         return f'{self.training["name"]}-{self.options}'
 
+    @property
+    def device(self) -> str:
+        """What it is trained on: ``cpu`` or ``cuda``."""
+        return 'cuda' if self.training.get('num_gpu') else 'cpu'
+
     def checkpoint(self, places: Places) -> Path:
         """Where its weights are, once it is trained."""
         return checkpoint_of(self.name, places.work)
@@ -89,7 +94,7 @@ def trained_and_tested(run: Run, places: Places) -> Result:
         TrainingError: the training failed.
         OptionError: the protocol has nothing to train on.
     """
-    tested = _Tested(run.protocol, run.scale.name, run.method.name, run.seed, run.options)
+    tested = _Tested(run.protocol, run.scale.name, run.method.name, run.seed, run.options, run.device)
     if run.method.base is None:
         return tested.by(lambda image: image, places)
     if run.protocol.rainy is None:
@@ -127,6 +132,7 @@ class _Tested:
     method: str
     seed: int
     options: str
+    device: str = 'cpu'
 
     def by(self, derain: Picture, places: Places) -> Result:
         from cclgan_plugin.inference.measuring import means
@@ -138,7 +144,7 @@ class _Tested:
             method=self.method,
             seed=self.seed,
             options=self.options,
-            machine=describe('cpu', places.threads),
+            machine=describe(self.device, places.threads),
             steps=0,
             seconds=0.0,
             peak_memory=0,

@@ -26,6 +26,7 @@ from benchmarks.comparison.plan_files import (
 from benchmarks.comparison.plan_files import TestSet as Pictures
 from benchmarks.comparison.recipes import options_hash, training_options, write_options
 from benchmarks.comparison.results import Result, append_result, read_results
+from benchmarks.comparison.runs import Run
 from benchmarks.comparison.scoring import score
 from benchmarks.comparison.tables import pages
 from benchmarks.comparison.training_data import write_pairs
@@ -37,7 +38,7 @@ from cclgan_plugin.zoo.index import find_entry
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOCOLS = ('rain800', 'rain100l-alt', 'real')
-SCALES = ('cpu', 'gpu', 'smoke')
+SCALES = ('cpu', 'gpu', 'gpu-quick', 'smoke')
 RESULT = Result(
     protocol='rain800',
     scale='cpu',
@@ -55,7 +56,11 @@ RESULT = Result(
 
 @pytest.mark.parametrize('scale', SCALES)
 @pytest.mark.parametrize('protocol', PROTOCOLS)
-def test_every_training_has_options_that_the_command_takes(tmp_path: Path, protocol: str, scale: str) -> None:
+def test_every_training_has_options_that_the_command_takes(
+    tmp_path: Path, protocol: str, scale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Options of a card are told to be wrong where there is none.
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
     read = read_protocol(protocol)
     hashes = set()
     for method in read_methods().values():
@@ -102,6 +107,13 @@ def test_what_discriminators_learn_before_comes_on_top(scale: str, generators: i
     assert train['total_iter'] - train['net_d_init_iters'] == generators
     assert train['scheduler']['decay_end'] == train['total_iter']
     assert train['scheduler']['decay_start'] == train['total_iter'] - generators // 2
+
+
+@pytest.mark.parametrize(('scale', 'device'), [('cpu', 'cpu'), ('gpu', 'cuda'), ('gpu-quick', 'cuda')])
+def test_a_result_names_the_device_of_its_training(scale: str, device: str) -> None:
+    methods, protocol = read_methods(), read_protocol('rain800')
+    assert Run(methods['cut'], read_scale(scale), protocol, 0).device == device
+    assert Run(methods['input'], read_scale(scale), protocol, 0).device == 'cpu'
 
 
 def test_an_ablation_differs_in_what_its_name_says() -> None:
