@@ -58,9 +58,8 @@ class Turn:
 
 def turns(setting: Setting, mode: Mode, replays: int) -> Iterator[Turn]:
     """Until the recorded step has been replayed so many times."""
-    plain = Recipe(setting, mode=mode)
-    recipes = (plain, plain, replace(plain, mode=replace(mode, graphs=True)))
-    variants = [build_variant(recipe) for recipe in recipes]
+    modes = [replace(mode, graphs=graphs) for graphs in (False, False, True)]
+    variants = [build_variant(Recipe(setting, mode=mode)) for mode in modes]
     # The first iteration that is recorded is replayed at once.
     for turn in range(recorder.WARM_UP + replays):
         for variant in variants:
