@@ -5,7 +5,7 @@
 
 Three steps go from the same weights, which change from turn to turn: one as it is, another one as it is, and
 one that is recorded. The second says what a card does to a step by itself: it adds up atomically, in any
-order. Exits with 1 where a replay is further away than a thousandth in a loss, or in a gradient than twice
+order. Exits with 1 where a replay is further away than 1e-4 in a loss, or in a network's gradient than twice
 what the second step ever is, and than 1e-4 (0.05 in bfloat16).
 """
 
@@ -33,7 +33,7 @@ from cclgan_plugin.errors import UserError  # noqa: E402
 from cclgan_plugin.training import recorder  # noqa: E402
 
 #: How far a loss of a replay may be away, relative.
-LOSSES = 1e-3
+LOSSES = 1e-4
 #: What gradients may be away where two steps without graphs happen to be equal; in bfloat16 a sum in another
 #: order flips the sign of a rounded number here and there.
 GRADIENTS, GRADIENTS_BF16 = 1e-4, 0.05
@@ -72,10 +72,10 @@ def turns(setting: Setting, mode: Mode, replays: int) -> Iterator[Turn]:
             turn >= recorder.WARM_UP,
         )
         for variant in variants:
-            _change(variant, turn)
+            change_weights(variant, turn)
 
 
-def _change(variant: StepVariant, seed: int) -> None:
+def change_weights(variant: StepVariant, seed: int) -> None:
     """Other weights in the same memory: what a replay reads must be the latest."""
     generator = torch.Generator(variant.device).manual_seed(seed)
     with torch.no_grad():

@@ -31,7 +31,7 @@ def test_what_is_replayed_must_be_the_step(stale: bool, monkeypatch: pytest.Monk
     ('again', 'losses', 'gradients', 'float32', 'bfloat16'),
     [
         (0, 0, 0, True, True),
-        (0, 0.01, 0, False, False),
+        (0, 2e-4, 0, False, False),
         (0, 0, 1e-3, False, True),
         (0.01, 0, 0.019, True, True),
         (0.01, 0, 0.021, False, True),
