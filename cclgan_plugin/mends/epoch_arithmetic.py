@@ -65,7 +65,8 @@ def create_train_val_dataloader(opt: dict[str, Any], logger: logging.Logger) -> 
                 f'process(es) and dataset_enlarge_ratio {train_opt.get("dataset_enlarge_ratio", 1)}. Lower '
                 'batch_size_per_gpu, raise dataset_enlarge_ratio, or set small_set: repeat.'
             )
-        wanted = train_opt['batch_size_per_gpu'] * opt['world_size']
+        # Not batch_size_per_gpu: one process on several GPUs (DataParallel) takes a batch for all of them.
+        wanted = train_loader.batch_size * opt['world_size']
         train_opt['dataset_enlarge_ratio'] = math.ceil(wanted / len(train_loader.dataset))
         logger.info(f'small_set: repeat: dataset_enlarge_ratio is {train_opt["dataset_enlarge_ratio"]} now.')
         train_loader, train_sampler, val_loaders, _, total_iter = original(opt, logger)

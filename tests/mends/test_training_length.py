@@ -74,6 +74,14 @@ def test_a_small_dataset_is_repeated_if_asked(make_opt: MakeOpt, train: Train, i
     assert iterations == [1, 2, 3, 4]
 
 
+def test_a_small_dataset_is_repeated_for_all_gpus_of_a_process(make_opt: MakeOpt) -> None:
+    opt = make_opt(images=2) | {'num_gpu': 2}
+    opt['datasets']['train']['small_set'] = 'repeat'
+    loader, *_ = train_module.create_train_val_dataloader(opt, logging.getLogger('quiet'))
+    assert loader.batch_size == 6
+    assert len(loader) == 1
+
+
 def test_the_model_is_told_the_length_of_an_epoch(make_opt: MakeOpt) -> None:
     opt = make_opt(images=8)
     train_module.create_train_val_dataloader(opt, logging.getLogger('quiet'))
