@@ -210,6 +210,12 @@ def test_paired_model_refuses_what_it_would_leave_unread(
     assert message in failing(check, sr, 'model_type=PairedModel', forced)
 
 
+def test_a_key_that_the_launcher_does_not_know_is_named(sr: Path, check: Any, theirs: str) -> None:
+    assert check(sr, theirs, 'dist_params={port: 29501}')['dist_params'] == {'port': 29501}
+    message = failing(check, sr, theirs, 'dist_params={patience: 3}')
+    assert 'dist_params.patience: unknown key "patience". There are: backend, port.' in message
+
+
 OURS_ALONE = {
     'deterministic=true': 'deterministic: {} does not read this key; CCLGANModel can. Leave it out',
     'network_g_rain={type: SRVGGNetCompact}': 'network_g_rain: {} does not read this key; CCLGANModel can',
