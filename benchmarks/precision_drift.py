@@ -1,14 +1,17 @@
 """Does training in bfloat16 go where training in float32 goes? Loss curves of both, and of another seed.
 
-    python benchmarks/precision_drift.py              500 steps of a small CCLGAN, eight runs
+    python benchmarks/precision_drift.py              500 steps of a small CCLGAN, twelve runs
     python benchmarks/precision_drift.py --device cuda --width 64 --blocks 9 --size 256 --steps 2000
 
-All runs start from the same weights. Each seed is run in float32 and in the other precision: the same
+All runs start from the same weights. Each seed is run in float32 and in the other modes: the same
 images at the same locations; another seed has others. What the precision does must be less than what a
 seed does: for each loss, the distance between two curves, smoothed over 50 steps, is averaged over the
-steps; those from float32 to the precision, seed by seed, are compared with those between any two of the
+steps; those from float32 to the mode, seed by seed, are compared with those between any two of the
 float32 runs. Training is chaotic: after some hundred steps each change of a last bit has become a seed of
-its own, and only the mean over several seeds says more than chance.
+its own, and only the mean over several seeds says more than chance. ``channels_last`` on a CPU is such a
+change of last bits, and shows how far chance alone goes.
+
+A CPU without instructions for bfloat16 computes its products in float32, see ``bf16_products.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import combinations
 from pathlib import Path
 from statistics import mean
@@ -30,10 +34,11 @@ import skimage.data  # noqa: E402
 from torch import Generator, Tensor  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
+from benchmarks.bf16_products import bf16_products  # noqa: E402
 from benchmarks.machine import describe  # noqa: E402
-from benchmarks.modes import Mode  # noqa: E402
+from benchmarks.modes import PLAIN, Mode  # noqa: E402
 from benchmarks.step_recipes import Recipe, Setting  # noqa: E402
-from benchmarks.step_settings import add_setting_arguments, read_setting  # noqa: E402
+from benchmarks.step_settings import add_setting_arguments, check_at_least, read_setting  # noqa: E402
 from benchmarks.step_variants import build_variant  # noqa: E402
 from benchmarks.tables import replace_between_marks, table  # noqa: E402
 from cclgan_plugin.errors import UserError  # noqa: E402
@@ -70,7 +75,9 @@ def curves(setting: Setting, mode: Mode, seed: int, steps: int) -> dict[str, Ten
         variant.rainy = crops(photos, setting, True, generator).to(variant.device)
         variant.clean = crops(photos, setting, False, generator).to(variant.device)
         variant.location_seed = 1000 * seed + step
-        for name, loss in variant.step().items():
+        with bf16_products(variant.device) if mode.bf16 else nullcontext():
+            losses = variant.step()
+        for name, loss in losses.items():
             found.setdefault(name, []).append(loss.float())
     return {name: torch.stack(values).cpu() for name, values in found.items()}
 
@@ -89,31 +96,45 @@ def _range(values: Sequence[float]) -> str:
     return f'{min(values):.4f} .. {max(values):.4f}'
 
 
+def _moved(values: Sequence[float]) -> str:
+    return f'{_range(values)}, {mean(values):.4f}'
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table; exit code 1 if the precision moves a loss further than the seed does."""
+    """Print the table; exit code 1 if a mode moves a loss further than the seed does."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--steps', type=int, default=500)
     add_setting_arguments(parser, Setting(size=64, width=16, blocks=2, encoder='vgg'))
-    parser.add_argument('--seeds', type=int, default=4, help='runs in either precision (4)')
-    parser.add_argument('--mode', default='bf16', help='compared with fp32; see benchmarks/README.md')
+    parser.add_argument('--seeds', type=int, default=4, help='runs in each mode (4)')
+    parser.add_argument(
+        '--modes',
+        default='bf16,channels_last',
+        help='compared with fp32; see benchmarks/README.md (bf16,channels_last)',
+    )
     parser.add_argument('--readme', type=Path, metavar='FILE', help='put the table into a page')
     args = parser.parse_args(argv)
     try:
-        mode, setting = Mode.parse(args.mode), read_setting(args)
+        modes, setting = [Mode.parse(text) for text in args.modes.split(',')], read_setting(args)
+        for name, least in {'seeds': 2, 'steps': 1}.items():  # one run has no spread
+            check_at_least(args, name, least)
     except UserError as error:
         parser.error(str(error))
-    if args.seeds < 2:
-        parser.error('--seeds: one run has no spread, at least 2 are needed')
-    plain = [curves(setting, Mode(), seed, args.steps) for seed in range(1, args.seeds + 1)]
-    changed = [curves(setting, mode, seed, args.steps) for seed in range(1, args.seeds + 1)]
-    rows, inside = [], True
+    runs = {
+        mode: [curves(setting, mode, seed, args.steps) for seed in range(1, args.seeds + 1)]
+        for mode in (PLAIN, *modes)
+    }
+    plain, rows, inside = runs[PLAIN], [], True
     for name in plain[0]:
-        by_mode = [distance(one[name], other[name]) for one, other in zip(changed, plain, strict=True)]
         by_seed = [distance(one[name], other[name]) for one, other in combinations(plain, 2)]
-        inside &= mean(by_mode) <= max(by_seed)
-        ends = [[smooth(run[name])[-1].item() for run in runs] for runs in (plain, changed)]
-        rows.append([name, *map(_range, ends), _range(by_seed), _range(by_mode), f'{mean(by_mode):.4f}'])
-    heads = ['loss', 'fp32', args.mode, 'moved by the seed', f'moved by {args.mode}', 'its mean']
+        ends = [_range([smooth(run[name])[-1].item() for run in runs[mode]]) for mode in (PLAIN, *modes)]
+        moved = []
+        for mode in modes:
+            by_mode = [distance(one[name], other[name]) for one, other in zip(runs[mode], plain, strict=True)]
+            inside &= mean(by_mode) <= max(by_seed)
+            moved.append(_moved(by_mode))
+        rows.append([name, *ends, _moved(by_seed), *moved])
+    moved_by = ['moved by the seed', *(f'moved by {mode}' for mode in modes)]
+    heads = ['loss', *map(str, (PLAIN, *modes)), *(f'{words}, mean' for words in moved_by)]
     what = (
         f'{args.steps} steps of {args.size}x{args.size}, batch {args.batch}, width {args.width}, '
         f'{args.blocks} blocks, {args.seeds} seeds, on {args.device}; '
