@@ -3,6 +3,7 @@
     python benchmarks/methods.py rain800                     what results/methods.jsonl lacks at the cpu scale
     python benchmarks/methods.py rain800 --plan              what that would be, and about how long it takes
     python benchmarks/methods.py rain800 --methods cut --seeds 1,2
+    python benchmarks/methods.py rain800 --results again.jsonl     run again what is in the results already
     python benchmarks/methods.py real --pictures DIR         what the trained ones make of test pictures
     python benchmarks/methods.py zoo --zoo derain-small      test published weights
     python benchmarks/methods.py --pages                     tables and picture out of the results
@@ -26,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.comparison.pictures import write_pictures  # noqa: E402
 from benchmarks.comparison.plan_files import Protocol, read_methods, read_protocol, read_scale  # noqa: E402
 from benchmarks.comparison.published import check_pages, write_pages  # noqa: E402
-from benchmarks.comparison.results import FILE, append_result, read_results  # noqa: E402
+from benchmarks.comparison.results import FILE, Result, append_result, read_results  # noqa: E402
 from benchmarks.comparison.runs import (  # noqa: E402
     Places,
     Run,
@@ -110,6 +111,17 @@ def say_plan(runs: Sequence[Run], protocol: Protocol, args: argparse.Namespace) 
         print(f'  {run.method.name:24s} seed {run.seed}  {told}')
     more = f' (and {unknown} of unknown length)' if unknown else ''
     print(f'{protocol.name}, {args.scale}: {len(runs)} runs, about {total / 60:.0f} min{more}', flush=True)
+    if not runs:
+        print(f'{args.results} has all of them; --results NEW_FILE runs them again')
+
+
+def say_result(result: Result) -> None:
+    """Print the means of a run's tests."""
+    tests = (
+        f'{test}: {", ".join(f"{metric} {value:.4g}" for metric, value in means.items())}'
+        for test, means in result.means.items()
+    )
+    print(f'  {result.method:24s} seed {result.seed}  {"; ".join(tests)}', flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,7 +135,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         weights = (args.weights or data.parent / 'weights').resolve()
         places = Places(data, weights, args.work.resolve(), args.threads)
         if args.zoo:
-            append_result(published_tested(protocol, args.zoo, places), args.results)
+            result = published_tested(protocol, args.zoo, places)
+            append_result(result, args.results)
+            say_result(result)
         else:
             runs = planned(protocol, args)
             if args.pictures:
@@ -137,7 +151,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             if runs:
                 check_leaks(protocol, places)
             for run in runs:
-                append_result(trained_and_tested(run, places), args.results)
+                result = trained_and_tested(run, places)
+                append_result(result, args.results)
+                say_result(result)
     if args.pages:
         write_pages(ROOT, args.results)
     return 0

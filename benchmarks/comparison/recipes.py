@@ -26,9 +26,11 @@ ENCODER = {
     'layers': ['relu2_2'],
 }
 
-#: Options of reading and logging: the same images in the same order come out of all of them.
+#: Options of reading, of logging, and of how a step is computed: the same images come in the same order out
+#: of all of them, and, but for rounding, the same weights.
 _NO_MATTER = (
     *('num_worker_per_gpu', 'persistent_workers', 'prefetch_mode', 'pin_memory', 'cache', 'uint8'),
+    *('channels_last', 'compile', 'cuda_graphs', 'checkpointing'),
     *('logger', 'dist_params'),
 )
 
@@ -132,7 +134,7 @@ def _only_known(layer: dict[str, Any], base: Mapping[str, Any]) -> dict[str, Any
 
 
 def options_hash(options: Mapping[str, Any]) -> str:
-    """Twelve digits that change with all that can change the weights, and not with the folders.
+    """Twelve digits that change with all that can change the weights by more than rounding.
 
     That is the options, and the published weights that the training starts from.
     """

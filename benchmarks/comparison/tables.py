@@ -56,7 +56,7 @@ def section(protocol: Protocol, scale: Scale, results: Sequence[Result], methods
         )
     notes = [f'{methods[n].title}: {methods[n].note}' for n in names if methods[n].note]
     trained_runs = [r for r in results if methods[r.method].base is not None]
-    command = f'python benchmarks/methods.py {protocol.name} --scale {scale.name}'
+    command = f'python benchmarks/methods.py {protocol.name} --scale {scale.name} --results again.jsonl'
     return '\n\n'.join(
         [
             f'### {protocol.title}; {scale.title}',

@@ -87,6 +87,28 @@ def test_the_hash_tells_options_apart_and_not_folders() -> None:
     assert str(ROOT) not in json.dumps(one)
 
 
+def test_the_hash_is_the_same_however_a_step_is_computed() -> None:
+    options = training_options(read_methods()['cclgan'], read_scale('cpu'), read_protocol('rain800'), 0)
+    before = options_hash(options)
+    options['train'] |= {'channels_last': True, 'cuda_graphs': True, 'compile': True, 'checkpointing': True}
+    assert options_hash(options) == before
+    options['train']['amp'] = 'bf16'
+    assert options_hash(options) != before
+
+
+def test_the_results_are_of_the_options_of_today() -> None:
+    """Otherwise their commands, printed beside them, would train something else."""
+    checked = 0
+    for result in read_results():
+        method = read_methods().get(result.method)
+        if result.scale != 'zoo' and method and method.base:
+            scale, protocol = read_scale(result.scale), read_protocol(result.protocol)
+            options = training_options(method, scale, protocol, result.seed)
+            assert result.options == options_hash(options), result.key
+            checked += 1
+    assert checked > 50
+
+
 def test_the_hash_sees_the_weights_that_a_training_starts_from(monkeypatch) -> None:
     """The name in the options stays when the Model Zoo gets other weights under it."""
     options = training_options(read_methods()['cclgan-small'], read_scale('cpu'), read_protocol('rain800'), 0)
@@ -284,7 +306,14 @@ def test_methods_are_trained_and_tested_once(
     assert found['cut'].peak_memory > 10**8
     assert found['input'].means['few']['rain_left'] == 1
     assert found['cut'].means['few']['psnr'] != found['input'].means['few']['psnr']
-    assert '0 runs' in run(honest, '--methods', 'input,cut')
+    assert (
+        f'cut                      seed 0  few: psnr {found["cut"].means["few"]["psnr"]:.4g}, ' in done.stdout
+    )
+
+    nothing = run(honest, '--methods', 'input,cut')
+    assert '0 runs' in nothing
+    assert '--results NEW_FILE' in nothing
+    assert '1 runs' in run(honest, '--methods', 'cut', '--plan', '--results', str(tmp_path / 'again.jsonl'))
 
     shown = run(honest, '--pictures', str(tmp_path / 'shown'))
     assert shown.split() == [str(tmp_path / 'shown' / 'demo-few.jpg')]
