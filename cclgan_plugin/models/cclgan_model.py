@@ -229,7 +229,9 @@ class CCLGANModel(CCLGANStates):
         return visuals
 
     def save(self, epoch: int, current_iter: int) -> None:
-        """Write every network and, unless this is the final model, the training state.
+        """Write every network and, unless this is the final model (-1), the training state.
+
+        The last iteration gets a state too, wherever the run ends: with a higher ``total_iter`` it goes on.
 
         Raises:
             NonFiniteLoss: this is the final model, and the last iteration was skipped, or more than
@@ -241,6 +243,8 @@ class CCLGANModel(CCLGANStates):
         skipped = last is not None and last.iteration == self.current_iter
         if current_iter == -1 and (skipped or self.guard.exhausted):
             self._stop_at_nan()
+        if current_iter == -1 and self.current_iter % self.opt['logger']['save_checkpoint_freq']:
+            super().save(epoch_of(self.current_iter), self.current_iter)
         super().save(epoch, current_iter)
         if current_iter == -1:
             self.record.finish()

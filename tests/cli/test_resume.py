@@ -54,6 +54,27 @@ def test_stopped_in_every_iteration(uninterrupted, tmp_path):
     assert_same_run(tmp_path, uninterrupted)
 
 
+@pytest.mark.parametrize('workers', [0, 2])
+def test_a_run_that_has_ended_goes_on_with_a_higher_total_iter(tmp_path, workers):
+    """Its end is no multiple of save_checkpoint_freq, and in the middle of an epoch."""
+    few = {
+        'datasets__train__num_worker_per_gpu': workers,
+        'train__total_iter': 5,
+        'val': None,
+        'logger__keep_best': None,
+    }
+    prepare(tmp_path / 'longer', **few)
+    train(tmp_path / 'longer')
+    train(tmp_path / 'longer', 1, '--auto_resume', '--force_yml', 'train:total_iter=7')
+    assert '--auto_resume goes on from' in (tmp_path / 'longer/train.log').read_text()
+    prepare(tmp_path / 'whole', **few | {'train__total_iter': 7})
+    train(tmp_path / 'whole')
+    state, other = (
+        load(tmp_path / f'{name}/experiments/tiny/training_states/7.state') for name in ('longer', 'whole')
+    )
+    assert {key for key in other if not same(state[key], other[key])} == set()
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGUSR1], ids=['SIGINT', 'SIGUSR1'])
 def test_other_signals_stop_a_run_too(uninterrupted, tmp_path, number):
     prepare(tmp_path)
