@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from benchmarks import card_gradients
 from benchmarks.agreement import Agreement
@@ -20,9 +21,23 @@ def test_float32_is_nearer_than_bfloat16() -> None:
     assert found['ours'].gradients.keys() == {'g', 'g_rain', 'd', 'd_rain', 'h', 'h_rain'}
 
 
+def test_conditioning_moves_weights_by_less_than_float32_can_hold() -> None:
+    plain, moved = (card_gradients.oracle_in_float64(TINY, by).trained() for by in (0.0, 2**-25))
+    for name, weight in plain.items():
+        assert weight.dtype == torch.float64
+        assert ((moved[name] - weight).abs() <= 2**-25 * weight.abs()).all()
+        assert (moved[name] != weight).any() or not weight.any()
+        assert moved[name].float().equal(weight.float())
+
+    found = card_gradients.agreements(TINY, [], conditioning=True)
+    assert list(found) == ['float64, weights 3e-08 off', 'float64, weights 5e-10 off', 'oracle']
+    far, near, _ = found.values()
+    assert 0 < near.worst_gradient < far.worst_gradient < 1e-2
+
+
 @pytest.mark.parametrize(('ours', 'status'), [(0.0005, 0), (0.003, 0), (0.005, 1)])
 def test_the_status(monkeypatch: pytest.MonkeyPatch, ours: float, status: int) -> None:
-    def found(setting: Setting, modes: list[Mode]) -> dict[str, Agreement]:
+    def found(setting: Setting, modes: list[Mode], conditioning: bool) -> dict[str, Agreement]:
         return {'oracle': Agreement(0, {'g': 0.002}), 'ours': Agreement(0, {'g': ours})}
 
     monkeypatch.setattr(card_gradients, 'agreements', found)
