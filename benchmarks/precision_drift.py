@@ -1,6 +1,7 @@
 """Does training in bfloat16 go where training in float32 goes? Loss curves of both, and of another seed.
 
     python benchmarks/precision_drift.py              500 steps of a small CCLGAN, twelve runs
+    python benchmarks/precision_drift.py --first-seed 5         four others of each mode
     python benchmarks/precision_drift.py --device cuda --width 64 --blocks 9 --size 256 --steps 2000
 
 All runs start from the same weights. Each seed is run in float32 and in the other modes: the same
@@ -106,6 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--steps', type=int, default=500)
     add_setting_arguments(parser, Setting(size=64, width=16, blocks=2, encoder='vgg'))
     parser.add_argument('--seeds', type=int, default=4, help='runs in each mode (4)')
+    parser.add_argument('--first-seed', type=int, default=1, help='runs of other seeds than 1, 2, ... (1)')
     parser.add_argument(
         '--modes',
         default='bf16,channels_last',
@@ -119,10 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_at_least(args, name, least)
     except UserError as error:
         parser.error(str(error))
-    runs = {
-        mode: [curves(setting, mode, seed, args.steps) for seed in range(1, args.seeds + 1)]
-        for mode in (PLAIN, *modes)
-    }
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    runs = {mode: [curves(setting, mode, seed, args.steps) for seed in seeds] for mode in (PLAIN, *modes)}
     plain, rows, inside = runs[PLAIN], [], True
     for name in plain[0]:
         by_seed = [distance(one[name], other[name]) for one, other in combinations(plain, 2)]
@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     heads = ['loss', *map(str, (PLAIN, *modes)), *(f'{words}, mean' for words in moved_by)]
     what = (
         f'{args.steps} steps of {args.size}x{args.size}, batch {args.batch}, width {args.width}, '
-        f'{args.blocks} blocks, {args.seeds} seeds, on {args.device}; '
+        f'{args.blocks} blocks, seeds {seeds[0]} to {seeds[-1]}, on {args.device}; '
         f'the losses are means of the last {SMOOTHING} steps.'
     )
     machine = ', '.join(f'{k} {v}' for k, v in describe(args.device, torch.get_num_threads()).items())

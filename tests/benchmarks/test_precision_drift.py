@@ -35,6 +35,12 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert by_mode == '0.0000 .. 0.0000, 0.0000'
     assert by_seed > by_mode
     assert row in capsys.readouterr().out
+
+    assert precision_drift.main([*options, '--modes=checkpointing', '--first-seed=2']) == 0
+    others = capsys.readouterr().out
+    assert ', seeds 2 to 3, on cpu' in others
+    assert row not in others.splitlines()
+
     with pytest.raises(SystemExit):
         precision_drift.main(['--seeds=1'])
     assert '--seeds must be at least 2, got 1' in capsys.readouterr().err
