@@ -38,7 +38,6 @@ from cclgan_plugin.errors import UserError  # noqa: E402
 #: What float32 may be away from float64, relative.
 LIMIT = 1e-3
 
-
 #: By how much ``--conditioning`` moves weights, relative: as far as float32 rounds back, and a 64th of it.
 MOVED = (2**-25, 2**-31)
 
