@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import psutil
 import torch
 
 from cclgan_plugin.errors import OptionError
+from cclgan_plugin.inference.container_memory import left_in_container
 
 _UNITS = {'': 1, 'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
 _AMOUNT = re.compile(r'(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?', re.IGNORECASE)
@@ -59,12 +59,5 @@ def budget(limit: int | None, device: torch.device) -> int:
 def _available() -> int:
     available = int(psutil.virtual_memory().available)
     # In a container the kernel counts the memory of the whole machine as available.
-    allowed, used = (_number(Path('/sys/fs/cgroup') / name) for name in ('memory.max', 'memory.current'))
-    return available if allowed is None or used is None else max(0, min(available, allowed - used))
-
-
-def _number(file: Path) -> int | None:
-    try:
-        return int(file.read_text())
-    except (OSError, ValueError):  # no such group, or "max"
-        return None
+    left = left_in_container()
+    return available if left is None else min(available, left)
