@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import cv2
 import numpy as np
@@ -89,6 +90,9 @@ def decode_image(data: bytes, name: str, at_least: int | None = None) -> np.ndar
                 f'{name}: the {kind} file is truncated, damaged or unusual: 16 bits per channel were '
                 'expected, only 8 can be read'
             )
+    if kind == 'TIFF' and image.dtype == np.uint16 and _tiff_tags(data).get(_TIFF_PHOTOMETRIC) == 0:
+        # White is zero: of 16 bits neither turns them round, of 8 both do.
+        image = 65535 - image
     return image
 
 
@@ -140,16 +144,21 @@ def _suits_opencv(data: bytes, kind: str, name: str) -> bool:
 
 def _tiff_suits_opencv(data: bytes, name: str) -> bool:
     """OpenCV multiplies 8-bit colours by alpha, Pillow cuts 16 bits to 8, and neither reads 16-bit planes."""
-    try:
-        with Image.open(io.BytesIO(data), formats=['TIFF']) as header:
-            tags = dict(header.tag_v2)
-    except Exception:  # whatever Pillow dislikes here, it will say when it decodes
-        return False
+    tags = _tiff_tags(data)
     if max(tags.get(_TIFF_BITS, (1,))) <= 8:
         return False
     if tags.get(_TIFF_PLANES, 1) != 1:
         raise ImageError(f'{name}: a 16-bit TIFF file with separate colour planes, which is not read here')
     return tags.get(_TIFF_PHOTOMETRIC) in _TIFF_GREY_OR_RGB
+
+
+def _tiff_tags(data: bytes) -> dict[int, Any]:
+    """Of the first page; none where Pillow dislikes something, which it will say when it decodes."""
+    try:
+        with Image.open(io.BytesIO(data), formats=['TIFF']) as header:
+            return dict(header.tag_v2)
+    except Exception:  # its plugins raise many kinds
+        return {}
 
 
 def _plain_png(data: bytes) -> np.ndarray | None:

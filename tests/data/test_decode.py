@@ -193,6 +193,21 @@ def test_other_kinds_of_pixels_are_refused(dtype: str) -> None:
         decode_image(buffer.getvalue(), 'x')
 
 
+@pytest.mark.parametrize('dtype', ['uint8', 'uint16'])
+@pytest.mark.parametrize('compression', [None, 'deflate'])
+def test_a_tiff_whose_white_is_zero_is_no_negative(
+    picture: np.ndarray, dtype: str, compression: str | None
+) -> None:
+    tifffile = pytest.importorskip('tifffile')
+    grey = picture[..., 0].astype(dtype) * (257 if dtype == 'uint16' else 1)
+    buffer = io.BytesIO()
+    turned = np.iinfo(dtype).max - grey
+    tifffile.imwrite(buffer, turned, photometric='miniswhite', compression=compression)
+    decoded = decode_image(buffer.getvalue(), 'scan.tif')
+    assert decoded.dtype == dtype
+    np.testing.assert_array_equal(decoded, np.repeat(grey[..., None], 3, axis=2))
+
+
 def test_planes_of_a_tiff_are_not_mixed_up(picture: np.ndarray) -> None:
     tifffile = pytest.importorskip('tifffile')
     buffer = io.BytesIO()
