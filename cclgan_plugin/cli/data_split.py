@@ -50,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         help='correlation from which scenes look alike (default: 0.85)',
     )
     parser.add_argument('--seed', type=int, default=0, help='other numbers give other lists (default: 0)')
-    parser.add_argument('--overwrite', action='store_true', help='replace lists in OUT_DIR')
+    parser.add_argument('--overwrite', action='store_true', help='replace the lists in OUT_DIR, all of them')
     parser.set_defaults(run=run, needs_plugins=False)
 
 
@@ -98,16 +98,20 @@ def _groups(root: str, names: list[str], threshold: float) -> Any:
 
 
 def _write(args: argparse.Namespace, made: Split) -> None:
-    from cclgan_plugin.data.split import lists_of
+    from cclgan_plugin.data.split import LIST_NAMES, lists_of
     from cclgan_plugin.errors import DataError
     from cclgan_plugin.whole_file import write_whole
 
-    files = {
-        os.path.join(os.path.expanduser(args.out_dir), name): names for name, names in lists_of(made).items()
-    }
-    there = [path for path in files if os.path.lexists(path)]
+    out_dir = os.path.expanduser(args.out_dir)
+    files = {os.path.join(out_dir, name): names for name, names in lists_of(made).items()}
+    there = [path for name in LIST_NAMES if os.path.lexists(path := os.path.join(out_dir, name))]
     if there and not args.overwrite:
         raise DataError(f'OUT_DIR: "{there[0]}" is there already; --overwrite replaces it')
+    for path in there:
+        if path not in files:
+            # Of another division: its scenes may be on the other lists now.
+            os.remove(path)
+            print(f'{path}: removed')
     for path, names in files.items():
         write_whole(path, os.fsencode('\n'.join(names) + '\n'))
         print(f'{path}: {len(names)} images')

@@ -118,6 +118,10 @@ def split(
     )
 
 
+#: Every name of a list that :func:`lists_of` can give.
+LIST_NAMES = ('rainy.txt', 'clean.txt', 'val.txt', 'val_rainy.txt', 'val_clean.txt')
+
+
 def lists_of(split: Split) -> dict[str, list[str]]:
     """The lists by file name. Validation is one list where both folders have the same names."""
     files = {'rainy.txt': split.rainy, 'clean.txt': split.clean}

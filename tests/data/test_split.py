@@ -55,6 +55,20 @@ def test_no_scene_is_on_two_lists(pairs: Path, capsys: pytest.CaptureFixture[str
     assert _read(pairs / 'lists' / 'rainy.txt') != lists['rainy']
 
 
+def test_no_list_of_an_earlier_division_stays(pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a share for validation, its scenes are trained on."""
+    words = ['data', 'split', *(str(pairs / name) for name in ('rainy', 'clean', 'lists'))]
+    assert main(words) == 0
+    (pairs / 'lists' / 'notes.txt').write_text('mine')
+    assert main([*words, '--val', '0', '--overwrite']) == 0
+    assert 'val.txt: removed' in capsys.readouterr().out
+    assert {path.name for path in (pairs / 'lists').iterdir()} == {'rainy.txt', 'clean.txt', 'notes.txt'}
+    for name in ('rainy.txt', 'clean.txt'):
+        (pairs / 'lists' / name).rename(pairs / 'lists' / f'val_{name}')
+    assert main(words) == 2
+    assert 'val_rainy.txt" is there already' in capsys.readouterr().err
+
+
 def test_training_and_validation_read_the_lists(pairs: Path) -> None:
     from basicsr.data import build_dataset
 
