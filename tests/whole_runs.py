@@ -72,6 +72,28 @@ def train_and_signal_all(number: int, iteration: int, *arguments: str) -> int:
     return command(*arguments)
 
 
+def train_and_interrupt_all(*arguments: str) -> int:
+    """The command, in a group of processes of its own; all get SIGINT while the main one waits for images."""
+    import threading
+
+    from cclgan_plugin.data import image_side
+
+    decode = image_side.decode_upper
+
+    def decode_slowly(*words: Any) -> Any:
+        time.sleep(1)
+        return decode(*words)
+
+    def interrupt_all() -> None:
+        time.sleep(0.4)  # by then the second iteration is done
+        os.killpg(0, signal.SIGINT)
+
+    os.setsid()
+    image_side.decode_upper = decode_slowly
+    before_iteration(2, threading.Thread(target=interrupt_all, daemon=True).start)
+    return command(*arguments)
+
+
 def train(folder: Path, world: int = 1, *arguments: str, log: str = 'train') -> None:
     """A run to its end, in one or several processes."""
     words = ('train', '-opt', 'tiny.yml', *arguments)

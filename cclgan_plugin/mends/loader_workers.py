@@ -1,6 +1,7 @@
 """``persistent_workers option needs num_workers > 0``, for a validation set or with
 ``num_worker_per_gpu: 0``. Without persistent workers, ``random`` and ``np.random`` give the same crops
-in every epoch. ``DataLoader worker is killed by signal: Terminated`` where a scheduler stops all processes.
+in every epoch. ``DataLoader worker is killed by signal: Terminated``, or ``exited unexpectedly``, where a
+scheduler, or Ctrl-C in a terminal, stops all processes.
 
 In every release: ``build_dataloader`` passes the option on whether or not there are workers, and seeds
 each worker by its number alone (200 distinct crops where there should be 800). May go when it asks for

@@ -10,12 +10,14 @@ import threading
 def leave_stopping_to_parent() -> None:
     """Leave it to the main process to stop, which finishes its step first and ends the workers itself.
 
-    SIGUSR1 is ignored, and so is SIGTERM unless it comes from the main process itself. To be called in a
-    worker, before it starts threads of its own.
+    SIGINT (a terminal's Ctrl-C goes to workers as well) and SIGUSR1 are ignored, and so is SIGTERM unless it
+    comes from the main process itself. To be called in a worker, before it starts threads of its own.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, 'SIGUSR1'):
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if not hasattr(signal, 'sigwaitinfo'):
         return
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_wait_for_parent, args=(os.getppid(),), daemon=True).start()
 
