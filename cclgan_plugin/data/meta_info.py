@@ -86,7 +86,19 @@ def _name_in(line: str) -> str:
     return _SHAPE.sub('', line.strip())
 
 
-def paired_name(name: str, template: str) -> str:
-    """The other side's name for a listed one, by BasicSR's ``filename_tmpl`` such as ``'{}_rainy'``."""
-    stem, ending = os.path.splitext(os.path.basename(name))
-    return template.format(stem) + ending
+def paired_name(name: str, template: str, folder: str) -> str:
+    """The other side's name for a listed one, by BasicSR's ``filename_tmpl`` such as ``'{}_rainy'``.
+
+    It lies in a folder of the same name, or, where only that exists, as in BasicSR in ``folder`` itself.
+
+    Args:
+        name: of the listed side, with ``/`` between folders.
+        template: of names without extension.
+        folder: of the other side.
+    """
+    within, base = os.path.split(name)
+    stem, ending = os.path.splitext(base)
+    other = template.format(stem) + ending
+    nested = os.path.join(within, other)
+    is_there = [os.path.isfile(os.path.join(folder, path)) for path in (nested, other)]
+    return other if is_there == [False, True] else nested

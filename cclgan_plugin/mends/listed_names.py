@@ -1,7 +1,8 @@
-"""A listed name with a space is looked for up to the space; blank lines and comments are taken for images.
+"""A listed name with a space is looked for up to the space; blank lines and comments are taken for images;
+``a/0.png`` of a list is paired with another ``0.png``, that beside ``a``.
 
 In every release: ``paired_paths_from_meta_info_file`` and ``SingleImageDataset`` split lines at the first
-space. May go when both read names as :func:`cclgan_plugin.data.meta_info.read_meta_info` does.
+space, and the former drops folders on one side. May go when both read names as :func:`cclgan_plugin.data.meta_info.read_meta_info` does.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def paired_paths_from_meta_info_file(
     """
     pairs = []
     for image in read_meta_info(meta_info_file, 'meta_info_file'):
-        names = (paired_name(image.name, filename_tmpl), image.name)
+        names = (paired_name(image.name, filename_tmpl, folders[0]), image.name)
         pairs.append(
             {
                 f'{key}_path': os.path.join(folder, name)

@@ -96,7 +96,7 @@ def _check_paired(dataset: dict[str, Any]) -> _LookedAt:
     else:
         template = dataset.get('filename_tmpl', '{}')
         gt = _names(dataset, 'gt')
-        lq = [paired_name(name, template) for name in gt]
+        lq = [paired_name(name, template, dataset['dataroot_lq']) for name in gt]
         listed = dataset.get('meta_info_file')
         found = (
             [n for n in lq if os.path.isfile(os.path.join(dataset['dataroot_lq'], n))]
@@ -104,6 +104,7 @@ def _check_paired(dataset: dict[str, Any]) -> _LookedAt:
             else _names(dataset, 'lq')
         )
         _same_names([set(found), set(lq)], dataset)
+        _one_partner_each(lq, gt, dataset)
         sides = [FileSource(dataset['dataroot_lq'], lq), FileSource(dataset['dataroot_gt'], gt)]
     sizes = [_look_at(side) for side in sides]
     if dataset.get('phase') == 'train':
@@ -172,6 +173,18 @@ def _same_names(sides: Sequence[set[str]], dataset: dict[str, Any]) -> None:
             raise DataError(
                 f'{len(lonely)} of the images in {key} "{dataset[key]}" have no partner in {other} '
                 f'"{dataset[other]}", e.g. {min(lonely)}; both sides must have the same file names'
+            )
+
+
+def _one_partner_each(lq: Sequence[str], gt: Sequence[str], dataset: dict[str, Any]) -> None:
+    """A list's folders that dataroot_lq lacks are left out, and then two names may become one."""
+    partners: dict[str, str] = {}
+    for one, other in zip(lq, gt, strict=True):
+        first = partners.setdefault(one, other)
+        if first != other:
+            raise DataError(
+                f'meta_info_file: {first} and {other} of dataroot_gt would both be paired with {one} of '
+                f'dataroot_lq "{dataset["dataroot_lq"]}"; expected the same folders on both sides'
             )
 
 

@@ -226,3 +226,17 @@ def test_listed_names_may_have_spaces_and_lists_comments(tmp_path: Path, write_i
     paired = paired_image_dataset.paired_paths_from_meta_info_file
     unmended = paired.unmended(folders, keys, str(listed), '{}')
     assert Path(unmended[1]['gt_path']).name == 'my'
+
+
+def test_listed_pairs_keep_their_folders(tmp_path: Path, write_images: WriteImages) -> None:
+    """``a/0.png`` is not the ``0.png`` that lies beside ``a``."""
+    lq = write_images(tmp_path / 'lq', 1)
+    write_images(lq / 'a', 1)
+    gt = write_images(tmp_path / 'gt' / 'a', 1).parent
+    (tmp_path / 'list.txt').write_text('a/0.png\n')
+    words = ([str(lq), str(gt)], ['lq', 'gt'], str(tmp_path / 'list.txt'), '{}')
+    paired = paired_image_dataset.paired_paths_from_meta_info_file
+    assert Path(paired(*words)[0]['lq_path']) == lq / 'a' / '0.png'
+    assert Path(paired.unmended(*words)[0]['lq_path']) == lq / '0.png'
+    (lq / 'a' / '0.png').unlink()  # flat, as BasicSR has it
+    assert Path(paired(*words)[0]['lq_path']) == lq / '0.png'

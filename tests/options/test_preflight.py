@@ -117,6 +117,25 @@ def test_pairs_by_template_and_by_list(run: Options, tmp_path: Path) -> None:
     assert 'meta_info_file: "list.txt" names "9.png", which is not in dataroot_gt' in message
 
 
+def test_two_listed_images_are_not_paired_with_one(run: Options, tmp_path: Path) -> None:
+    """BasicSR leaves out the folders of a list on one side."""
+    for folder in ('a', 'b'):
+        save_image(tmp_path / f'val/clean/{folder}/0.png')
+    (tmp_path / 'list.txt').write_text('a/0.png\n')
+    preflight(run('datasets:val:meta_info_file=list.txt'))
+    (tmp_path / 'list.txt').write_text('a/0.png\nb/0.png\n')
+    message = refused(run('datasets:val:meta_info_file=list.txt'), DataError)
+    assert 'a/0.png and b/0.png of dataroot_gt would both be paired with 0.png of dataroot_lq' in message
+    for folder in ('a', 'b'):
+        save_image(tmp_path / f'val/rainy/{folder}/0.png')
+    preflight(run('datasets:val:meta_info_file=list.txt'))
+    (tmp_path / 'list.txt').write_text('a/0.png\nc/5.png\n')
+    save_image(tmp_path / 'val/clean/c/5.png')
+    assert 'have no partner in dataroot_lq "val/rainy", e.g. c/5.png' in refused(
+        run('datasets:val:meta_info_file=list.txt'), DataError
+    )
+
+
 @pytest.mark.parametrize('folder', ['rainy', 'clean', 'val/rainy', 'val/clean'])
 @pytest.mark.parametrize('content', [b'I am a text.\n', b'', b'\x89PNG\r\n\x1a\n' + b'broken'])
 def test_a_file_that_is_no_image(run: Options, tmp_path: Path, folder: str, content: bytes) -> None:
