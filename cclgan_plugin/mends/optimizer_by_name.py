@@ -1,4 +1,5 @@
-"""``NotImplementedError: optimizer AdamW is not supperted yet.``
+"""``NotImplementedError: optimizer AdamW is not supperted yet.`` Without ``lr``: ``missing 1 required positional
+argument``, once the run has begun.
 
 The release knows Adam alone; BasicSR's development version knows more. May go when that is released.
 """
@@ -27,9 +28,9 @@ def needed() -> bool:
 
 
 def get_optimizer(
-    self: Any, optim_type: str, params: Iterable[Any], lr: float, **kwargs: Any
+    self: Any, optim_type: str, params: Iterable[Any], *lr: float, **kwargs: Any
 ) -> torch.optim.Optimizer:
-    """Torch's optimizer of that name.
+    """Torch's optimizer of that name; without ``lr`` with torch's learning rate.
 
     Raises:
         OptionError: there is no such optimizer, or it does not take these options.
@@ -40,7 +41,7 @@ def get_optimizer(
             f'There are {", ".join(NAMES)}.'
         )
     try:
-        return getattr(torch.optim, optim_type)(params, lr, **kwargs)
+        return getattr(torch.optim, optim_type)(params, *lr, **kwargs)
     except (TypeError, ValueError) as error:
         raise OptionError(f'The optimizer {optim_type} does not take these options: {error}') from error
 

@@ -126,12 +126,12 @@ class CCLGANParts(SRModel):
                 setattr(self, f'optimizer_{group}', optimizer)
                 self.optimizers.append(optimizer)
 
-    def get_optimizer(self, optim_type: str, params: list[nn.Parameter], lr: float, **kwargs: Any) -> Any:
+    def get_optimizer(self, optim_type: str, params: list[nn.Parameter], **kwargs: Any) -> Any:
         """BasicSR's, with the fused kernel where there is one: one launch instead of a dozen per tensor."""
         known = inspect.signature(getattr(torch.optim, optim_type, torch.optim.Adam)).parameters
         if 'fused' in known:
             kwargs.setdefault('fused', True)
-        return super().get_optimizer(optim_type, params, lr, **kwargs)
+        return super().get_optimizer(optim_type, params, **kwargs)
 
     def model_ema(self, decay: float = 0.999, skipped: Tensor | None = None) -> None:
         """Move the averaged generator towards the current one; buffers are taken over as they are.

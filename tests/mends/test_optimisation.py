@@ -154,6 +154,15 @@ def test_torchs_optimizers_are_found_by_name(make_opt: MakeOpt) -> None:
         BaseModel.get_optimizer.unmended(None, 'AdamW', [torch.zeros(1)], 1e-3)
 
 
+@pytest.mark.parametrize('name', ['Adam', 'RMSprop'])
+def test_without_a_learning_rate_torchs_own_counts(make_opt: MakeOpt, name: str) -> None:
+    model = build_model(make_opt(optim_g={'type': name}))
+    default = getattr(torch.optim, name)([torch.zeros(1)]).param_groups[0]['lr']
+    assert [group['lr'] for group in model.optimizer_g.param_groups] == [default]
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'lr'"):
+        BaseModel.get_optimizer.unmended(None, 'Adam', [torch.zeros(1)])
+
+
 def test_an_unknown_optimizer_ends_with_a_hint(make_opt: MakeOpt) -> None:
     with pytest.raises(OptionError, match=r'no optimizer "AdmaW"\. Did you mean "AdamW"\?'):
         build_model(make_opt(optim_g={'type': 'AdmaW', 'lr': 1e-3}))
