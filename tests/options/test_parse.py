@@ -191,6 +191,26 @@ def test_the_pipelines_use_it() -> None:
         assert module.parse_options.__module__.startswith('cclgan_plugin.')
 
 
+def test_under_slurm_the_port_is_the_environments_unless_it_is_given(
+    tiny: Path, parse: Parse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from basicsr.utils import options as basicsr_options
+
+    from cclgan_plugin.mends.slurm_start import read_slurm
+
+    slurm = {'SLURM_PROCID': '0', 'SLURM_NTASKS': '1', 'SLURM_LOCALID': '0', 'SLURM_NODELIST': 'here'}
+    monkeypatch.setattr('cclgan_plugin.mends.slurm_start.first_host', str)
+    ports = []
+
+    def join(launcher: str, backend: str, port: int | None = None) -> None:
+        ports.append(read_slurm({**slurm, 'MASTER_PORT': '12345'}, port)['MASTER_PORT'])
+
+    monkeypatch.setattr(basicsr_options, 'init_dist', join)
+    parse(tiny, '--launcher', 'slurm')
+    parse(tiny, '--launcher', 'slurm', '--force_yml', 'dist_params:port=7')
+    assert ports == ['12345', '7']
+
+
 def test_a_launcher_joins_the_processes(tiny: Path, tmp_path: Path) -> None:
     """Two real processes: rank, world size, a common seed where none is given, different random numbers."""
     script = tmp_path / 'join.py'

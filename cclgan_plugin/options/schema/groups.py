@@ -185,4 +185,6 @@ class DistOptions(Options):
     """``dist_params``: several processes (``--launcher``)."""
 
     backend: Literal['nccl', 'gloo'] = option('nccl for GPUs, gloo for CPUs', 'nccl')
-    port: Annotated[Whole, Field(ge=1, le=65535)] = option("the first process's port (Slurm)", 29500)
+    port: Annotated[Whole, Field(ge=1, le=65535)] | None = option(
+        "the first process's port (Slurm); ~ = MASTER_PORT of the environment, else 29500", None
+    )
