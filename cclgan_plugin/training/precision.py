@@ -59,6 +59,17 @@ class Precision:
         """Gradients of a scalar, scaled where this precision does so."""
         self.scaler(update).scale(loss).backward()
 
+    def out_of_the_ordinary(self, largest: Tensor, update: str) -> Tensor:
+        """The largest gradient of an update, a scalar, for the guard to judge.
+
+        Where gradients are scaled, one that overflows is nothing but the search for the scale, and becomes 0
+        here; unless the scale has come down to 1, so that it would overflow without it as well.
+        """
+        if not self.scales:
+            return largest
+        scale = self.scaler(update).scale(torch.ones_like(largest))
+        return torch.where(scale > 1, torch.zeros_like(largest), largest)
+
     def unscale(self, optimizers: Iterable[torch.optim.Optimizer], update: str) -> None:
         """Bring the gradients back to their true size, to be clipped for example."""
         if self.scales:
@@ -77,7 +88,10 @@ class Precision:
         for optimizer in optimizers:
             with _skipping_for_both(optimizer):
                 self.scaler(update).step(optimizer)
-        self.scaler(update).update()
+        scaler = self.scaler(update)
+        scaler.update()
+        # On a GPU a gradient that is no number at any scale gets here, too; from 0 no scale would grow again.
+        scaler.update(scaler.scale(torch.ones((), device=self.device)).clamp(min=1))
 
     def state_dict(self) -> dict[str, Any]:
         """The scalers' states by update; empty unless :attr:`scales`."""

@@ -78,9 +78,8 @@ class Update:
         for p, gradient in zip(self._parameters, found.gradients, strict=True):
             p.grad = gradient
         checked = dict(losses)
-        # A scaler has its own way with gradients that overflow: they are nothing out of the ordinary.
-        if not self.precision.scales:
-            checked[GRADIENT] = largest_gradient(self._parameters).to(next(iter(losses.values())).dtype)
+        largest = self.precision.out_of_the_ordinary(largest_gradient(self._parameters), self.name)
+        checked[GRADIENT] = largest.to(next(iter(losses.values())).dtype)
         good = self.guard.check(list(checked), torch.stack([*checked.values()]), iteration, self.optimizers)
         if good:
             self.precision.unscale(self.optimizers, self.name)

@@ -75,6 +75,32 @@ def test_nothing_moves_on_what_is_no_number(what: str) -> None:
     assert update.guard.last.term == ('l_bad' if what == 'loss' else GRADIENT)
 
 
+@pytest.mark.parametrize('deferred', [False, True])
+def test_under_fp16_a_gradient_that_no_scale_helps_is_counted(deferred: bool) -> None:
+    """A few overflows are the search for the scale; at a scale of 1 there is nothing left to search."""
+    weight = torch.nn.Parameter(torch.zeros(2))
+    optimizer = torch.optim.SGD([weight], 0.5, fused=deferred)
+    guard = FiniteGuard(limit=3, deferred=deferred)
+    update = Update('g', [optimizer], Precision('fp16', torch.device('cpu')), guard)
+
+    def learn(iteration: int, bad: bool) -> None:
+        guard.begin()
+        step(update, [{'l_bad': weight.abs().sum().sqrt() * 1e30 if bad else (weight + 1).sum()}], iteration)
+
+    for iteration in range(1, 21):  # the scale falls from 2^16 to 1 in the first 16
+        learn(iteration, bad=True)
+    guard.flush()
+    assert guard.skipped == 4
+    assert guard.exhausted
+    assert guard.last is not None
+    assert guard.last.term == GRADIENT
+    assert torch.equal(weight.detach(), torch.zeros(2))
+    learn(21, bad=False)
+    guard.flush()
+    assert guard.skipped == 4
+    torch.testing.assert_close(weight.detach(), torch.full((2,), -0.5))
+
+
 def test_a_first_step_that_a_gpu_skips_leaves_no_momentum(monkeypatch: pytest.MonkeyPatch) -> None:
     empty_like = torch.empty_like
     # What unused memory may hold.
