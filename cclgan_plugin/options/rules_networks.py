@@ -39,6 +39,26 @@ def networks_come_in_pairs(options: dict[str, Any], is_train: bool) -> Iterator[
         )
 
 
+def networks_give_levels(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """The step asks networks for their feature levels, which those of other models do not give."""
+    train = options['train'] or {}
+    for name, loss, such_as in (
+        ('network_g', 'lcl_opt', 'CCLGANGenerator'),
+        ('network_d', 'inter_ccl_opt', 'CCLGANDiscriminator'),
+    ):
+        needed = ('forward_features', *(('encode', 'feature_sizes') if train.get(loss) else ()))
+        for key in (name, f'{name}_rain') if is_train else ():
+            kind = (options[key] or {}).get('type')
+            network = kind and registered.find('arch', kind)
+            missing = [method for method in needed if not hasattr(network, method)]
+            if isinstance(network, type) and missing:
+                yield Problem(
+                    (key, 'type'),
+                    f'CCLGANModel trains {such_as} or a class with its methods; {kind} has no '
+                    f'{" and no ".join(missing)}',
+                )
+
+
 def losses_have_networks(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
     """Losses that look at the way back need it; LCL needs its heads and their optimizer."""
     train = options['train']
@@ -100,6 +120,8 @@ def _missing_layers(
         yield Problem((name,), str(error))
         return
     if levels is None:
+        if not hasattr(registered.find('arch', kind), 'forward_features'):
+            return  # said by networks_give_levels
         yield Problem((name, 'type'), f'{kind} declares no feature levels, which train.{loss} compares')
         return
     default = registered.default_of('loss', block['type'], 'layers') or ()
@@ -185,6 +207,7 @@ def layer_weights_fit(options: dict[str, Any], is_train: bool) -> Iterator[Probl
 
 NETWORK_RULES: tuple[Rule, ...] = (
     networks_come_in_pairs,
+    networks_give_levels,
     losses_have_networks,
     lists_name_once,
     layers_exist,

@@ -141,9 +141,23 @@ TRAINING = {
             ('train:inter_ccl_opt:layers=[conv9]',),
             'train.inter_ccl_opt.layers[0]: network_d (CCLGANDiscriminator) has no level "conv9".',
         ),
+    ],
+    'networks_give_levels': [
         (
             ('network_g={_: 1, type: SRVGGNetCompact, upscale: 1}',),
-            'network_g.type: SRVGGNetCompact declares no feature levels, which train.lcl_opt compares',
+            'network_g.type: CCLGANModel trains CCLGANGenerator or a class with its methods; SRVGGNetCompact has '
+            'no forward_features and no encode and no feature_sizes',
+        ),
+        (
+            ('network_d_rain={_: 1, type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 8}',),
+            'network_d_rain.type: CCLGANModel trains CCLGANDiscriminator or a class with its methods',
+        ),
+        (
+            (
+                *('train:lcl_opt=~', 'train:optim_h=~', 'network_h=~', 'network_h_rain=~'),
+                'network_g_rain={_: 1, type: SRVGGNetCompact, upscale: 1}',
+            ),
+            'SRVGGNetCompact has no forward_features',
         ),
     ],
     'levels_are_alike': [
@@ -318,6 +332,24 @@ def test_discriminators_that_draw_no_places_may_differ(tiny: Path, check: Any) -
     """Averages have no places, and nothing compares one discriminator's channels with the other's."""
     check(tiny, 'network_d:anti_alias=false', 'train:inter_ccl_opt:pooling=mean')
     check(tiny, 'network_d:width=8')
+
+
+def test_a_network_with_our_methods_but_without_levels(tiny: Path, check: Any) -> None:
+    from basicsr.utils.registry import ARCH_REGISTRY
+
+    from cclgan_plugin.archs import CCLGANGenerator
+
+    class Levelless(CCLGANGenerator):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(width=4, num_blocks=1)
+            del self.feature_channels
+
+    ARCH_REGISTRY._obj_map['Levelless'] = Levelless
+    try:
+        with pytest.raises(OptionError, match='Levelless declares no feature levels, which train.lcl_opt'):
+            check(tiny, 'network_g:type=Levelless')
+    finally:
+        del ARCH_REGISTRY._obj_map['Levelless']
 
 
 def test_every_rule_is_tried_here() -> None:
