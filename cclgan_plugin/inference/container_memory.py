@@ -1,4 +1,4 @@
-"""How much memory the control groups of this process still allow: those of a container, of Slurm, of systemd."""
+"""How much memory the control groups of this process still allow: of a container, of Slurm, of systemd."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def left_in_container() -> int | None:
     left = [
         room
         for mount, path, names in _groups()
-        # A group is bounded by those around it, too. In a container the path may be that of the host, of which
-        # only the end, its root, is seen.
+        # A group is bounded by those around it, too. In a container the path may be the host's, of which only
+        # the end, the mount, is seen.
         for folder in (mount / path, *(mount / path).parents)
         if folder.is_relative_to(mount) and (room := _room(folder, *names)) is not None
     ]

@@ -2,7 +2,8 @@
 ``a/0.png`` of a list is paired with another ``0.png``, that beside ``a``.
 
 In every release: ``paired_paths_from_meta_info_file`` and ``SingleImageDataset`` split lines at the first
-space, and the former drops folders on one side. May go when both read names as :func:`cclgan_plugin.data.meta_info.read_meta_info` does.
+space, and the former drops folders on one side. May go when both read names as
+:func:`cclgan_plugin.data.meta_info.read_meta_info` does, and pairs keep their folders.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""``NotImplementedError: optimizer AdamW is not supperted yet.`` Without ``lr``: ``missing 1 required positional
-argument``, once the run has begun.
+"""``NotImplementedError: optimizer AdamW is not supperted yet.`` Without ``lr``: ``missing 1 required
+positional argument``, once the run has begun.
 
 The release knows Adam alone; BasicSR's development version knows more. May go when that is released.
 """

@@ -21,6 +21,8 @@ from cclgan_plugin.options.walk import Walk
 
 OURS = 'CCLGANModel'
 CONTRASTIVE = 'ContrastiveModel'
+#: Losses that are left out where they weigh nothing.
+_LEFT_OUT = ('idt_opt', 'cycle_opt', 'lcl_opt', 'intra_ccl_opt', 'inter_ccl_opt')
 #: The schemas of our models that are built on BasicSR's.
 _BUILT_ON_OTHERS: dict[str, type[OtherOptions]] = {
     CONTRASTIVE: ContrastiveOptions,
@@ -110,8 +112,12 @@ def _check_further_blocks(
 
 
 def _leave_out_unused(options: dict[str, Any]) -> dict[str, Any]:
-    """Networks that no loss uses are not built; the model looks at which keys there are."""
+    """Losses of weight 0 and networks that no loss uses are not built: the model looks at which keys exist."""
     train = options['train']
+    for key in _LEFT_OUT if train is not None else ():
+        # The discriminators learn from gan_opt whatever it weighs for the generators, so it stays.
+        if train[key] and train[key].get('loss_weight', 1.0) == 0:
+            train[key] = None
     if train is not None and not train['lcl_opt']:
         # So that "lcl_opt: ~" alone switches the loss off, for an ablation.
         options['network_h'] = options['network_h_rain'] = train['optim_h'] = None

@@ -259,6 +259,15 @@ def test_without_lcl_the_heads_go(tiny: Path, check: Any) -> None:
     assert options['train']['optim_h'] is None
 
 
+def test_a_loss_of_weight_0_is_off(tiny: Path, check: Any) -> None:
+    """Not computed for nothing, and its encoder's weights are not missed."""
+    weights = ('lcl_opt', 'intra_ccl_opt', 'inter_ccl_opt', 'idt_opt')
+    options = check(tiny, *(f'train:{key}:loss_weight=0' for key in weights))
+    assert [options['train'][key] for key in weights] == [None] * 4
+    assert 'network_h' not in options
+    assert check(tiny, 'train:gan_opt:loss_weight=0')['train']['gan_opt']['loss_weight'] == 0
+
+
 def test_one_sided_options_hold_no_network_of_the_way_back(tiny: Path, check: Any) -> None:
     """The model looks at which keys there are; those that are off are not there."""
     options = check(

@@ -145,8 +145,8 @@ TRAINING = {
     'networks_give_levels': [
         (
             ('network_g={_: 1, type: SRVGGNetCompact, upscale: 1}',),
-            'network_g.type: CCLGANModel trains CCLGANGenerator or a class with its methods; SRVGGNetCompact has '
-            'no forward_features and no encode and no feature_sizes',
+            'network_g.type: CCLGANModel trains CCLGANGenerator or a class with its methods; SRVGGNetCompact '
+            'has no forward_features and no encode and no feature_sizes',
         ),
         (
             ('network_d_rain={_: 1, type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 8}',),
@@ -346,7 +346,7 @@ def test_a_network_with_our_methods_but_without_levels(tiny: Path, check: Any) -
 
     ARCH_REGISTRY._obj_map['Levelless'] = Levelless
     try:
-        with pytest.raises(OptionError, match='Levelless declares no feature levels, which train.lcl_opt'):
+        with pytest.raises(OptionError, match=r'Levelless declares no feature levels, which train\.lcl_opt'):
             check(tiny, 'network_g:type=Levelless')
     finally:
         del ARCH_REGISTRY._obj_map['Levelless']

@@ -63,7 +63,7 @@ class LCLBaseOptions(Options):
 class LCLLossOptions(LCLBaseOptions):
     """``lcl_opt``, the location contrastive loss: the content stays where it was."""
 
-    loss_weight: Weight = option('factor of this loss; 2.0 in the paper', 1.0)
+    loss_weight: Weight = option('factor of this loss; 2.0 in the paper; 0 = off', 1.0)
     layers: Layers = option(
         "the generators' feature levels that are compared; CCLGANGenerator has down1, down2 and block1",
         ['down1', 'down2', 'block1'],
@@ -93,7 +93,7 @@ class IntraCCLBaseOptions(Options):
 class IntraCCLLossOptions(IntraCCLBaseOptions):
     """``intra_ccl_opt``, cycle contrastive learning inside each cycle, in a semantic space."""
 
-    loss_weight: Weight = option('factor of this loss; 1.0 in the paper', 1.0)
+    loss_weight: Weight = option('factor of this loss; 1.0 in the paper; 0 = off', 1.0)
     anchors: Annotated[list[Literal['reconstruction', 'translation']], Field(min_length=1)] = option(
         "which images are pulled: the reconstructions (authors' release), the translations, or both, added",
         ['reconstruction'],
@@ -122,7 +122,7 @@ class InterCCLBaseOptions(Options):
 class InterCCLLossOptions(InterCCLBaseOptions):
     """``inter_ccl_opt``, cycle contrastive learning across the cycles, in the discriminators' space."""
 
-    loss_weight: Weight = option('factor of this loss; 0.005 in the paper', 1.0)
+    loss_weight: Weight = option('factor of this loss; 0.005 in the paper; 0 = off', 1.0)
     layers: Layers = option(
         "the discriminators' feature levels that are compared; CCLGANDiscriminator has image, conv2 and "
         'conv3',
