@@ -48,8 +48,10 @@ setup(
         'scikit-image>=0.21',
         'simplejpeg>=1.8',
         'tifffile>=2022.8.12',
-        'torch>=2.4',
-        'torchvision>=0.19',
+        # Before 2.10 a crafted checkpoint can run code in spite of weights_only (CVE-2025-32434,
+        # CVE-2026-24747).
+        'torch>=2.10',
+        'torchvision>=0.25',
         'tqdm>=4.65',
         'urllib3>=2.1',
     ],

@@ -2,7 +2,7 @@
 file's name or the option's. What a file lacks is drawn at random, once for the generator and once more for
 its average; the average looks for ``params_ema`` or ``params``, whatever key the options name.
 
-In every release: ``BaseModel.load_network``; with torch before 2.6 it would also run code from the file.
+In every release: ``BaseModel.load_network``.
 ``.safetensors`` files are not read at all.
 May go when it says which file does not fit, and how.
 """

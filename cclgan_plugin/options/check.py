@@ -112,7 +112,7 @@ def _check_further_blocks(
 
 
 def _leave_out_unused(options: dict[str, Any]) -> dict[str, Any]:
-    """Losses of weight 0 and networks that no loss uses are not built: the model looks at which keys exist."""
+    """Losses of weight 0, and networks that no loss uses, are not built: the model sees which keys exist."""
     train = options['train']
     for key in _LEFT_OUT if train is not None else ():
         # The discriminators learn from gan_opt whatever it weighs for the generators, so it stays.

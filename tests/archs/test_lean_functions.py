@@ -129,8 +129,6 @@ def test_only_what_is_needed_is_held():
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_autocast_leaves_pads_and_blurs_in_half_precision(dtype):
-    if dtype == torch.float16 and torch.__version__ < (2, 6):
-        pytest.skip('on the CPU PyTorch reflects no float16 yet')
     x = torch.randn(1, 4, 8, 8, dtype=dtype, requires_grad=True)
     with torch.autocast('cpu', dtype):
         for function in (ReflectionPad2d(1), BlurPool(4), lambda x: instance_norm(x, slope=0.0)):
