@@ -28,7 +28,7 @@ def left_in_container() -> int | None:
 
 def _groups() -> list[tuple[Path, str, tuple[str, str, tuple[str, ...]]]]:
     """Where each version is mounted, this process's group below that, and the names of the files there."""
-    found = []
+    found: list[tuple[Path, str, tuple[str, str, tuple[str, ...]]]] = []
     for line in _lines(_MEMBERSHIP):
         number, controllers, path = [*line.split(':', 2), '', ''][:3]
         path = path.strip('/')

@@ -1,5 +1,6 @@
 """A training state of another model: ``AssertionError: Wrong lengths of optimizers``, or torch's own words. A
 run that is resumed with longer periods or other milestones keeps the old ones, and may learn nothing more.
+With other ``betas`` or ``weight_decay`` it keeps the old ones too; with another optimizer it fails later.
 
 In every release: ``BaseModel.resume_training``. May go when it says which state does not fit, and how.
 """
@@ -14,7 +15,7 @@ from basicsr.models.base_model import BaseModel
 from cclgan_plugin.errors import WeightsError
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
-from cclgan_plugin.training.optimizer_parameters import align_states
+from cclgan_plugin.training.optimizer_parameters import align_states, load_moments
 
 #: What BasicSR's schedulers save of their options; where they stand is the rest.
 SCHEDULE = ('milestones', 'gamma', 'restarts', 'restart_weights', 'periods', 'cumulative_period', 'eta_min')
@@ -41,9 +42,11 @@ def resume_training(self: Any, resume_state: dict[str, Any]) -> None:
                 # The options of the resumed run count.
                 state = {key: value for key, value in state.items() if key not in SCHEDULE}
             try:
-                one.load_state_dict(state)
                 if kind == 'optimizers':
+                    load_moments(one, state)
                     align_states(one)
+                else:
+                    one.load_state_dict(state)
             except (ValueError, KeyError, RuntimeError) as error:
                 raise WeightsError(
                     f'path.resume_state: {path} does not fit number {number} of the {kind} '

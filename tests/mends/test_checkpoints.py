@@ -440,3 +440,18 @@ def test_a_state_of_another_model_is_refused(make_opt: MakeOpt, train: Train, mo
     state |= {'optimizers': [other.state_dict()], 'schedulers': [model.schedulers[0].state_dict()]}
     with pytest.raises(WeightsError, match=r'does not fit number 0 of the optimizers \(Adam\)'):
         model.resume_training(state)
+
+
+def test_a_resumed_optimizer_has_the_options_of_now(model: BaseModel) -> None:
+    """As the options file says that is kept with the run."""
+    params = list(model.net_g.parameters())
+    saved = torch.optim.Adam(params, 7e-3, betas=(0.1, 0.2), weight_decay=0.3)
+    state = {'iter': 1, 'optimizers': [saved.state_dict()], 'schedulers': [model.schedulers[0].state_dict()]}
+    own = {**model.optimizer_g.param_groups[0], 'lr': 7e-3}
+    model.resume_training(state)
+    (group,) = model.optimizer_g.param_groups
+    assert {k: group[k] for k in ('lr', 'betas', 'weight_decay')} == {
+        k: own[k] for k in ('lr', 'betas', 'weight_decay')
+    }
+    BaseModel.resume_training.unmended(model, state)
+    assert model.optimizer_g.param_groups[0]['betas'] == (0.1, 0.2)
