@@ -14,6 +14,7 @@ if not torch.cuda.is_available():
     os.environ.setdefault('TRITON_INTERPRET', '1')
 
 import cclgan_plugin  # noqa: F401
+from cclgan_plugin.mends import resume_state
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +24,10 @@ def _log_level():
     level = logger.level
     yield
     logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_to_go_on_with(monkeypatch):
+    """What one test resumes, the next one does not."""
+    monkeypatch.setattr(resume_state, 'starting_point', resume_state.starting_point)
+    monkeypatch.setattr(resume_state, 'starting_dealing', resume_state.starting_dealing)
