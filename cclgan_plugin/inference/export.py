@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from cclgan_plugin.errors import DataError, UserError
 from cclgan_plugin.inference.exportable import exportable
 from cclgan_plugin.inference.pretrained import find_weights
-from cclgan_plugin.inference.weights_file import NetworkWeights, build_network, read_weights, write_weights
+from cclgan_plugin.inference.weights_file import NetworkWeights, build_network, packed, read_weights
 from cclgan_plugin.partial_file import partial_path
 
 #: Height and width of the images that a written file is tried with. Not 1x1: instance norm blows the
@@ -108,7 +109,7 @@ def _largest_difference(net: nn.Module, loaded: Callable[[Tensor], Tensor]) -> f
 
 
 def _write_safetensors(net: nn.Module, weights: NetworkWeights, file: Path, half: bool) -> None:
-    write_weights(file, weights, half)
+    file.write_bytes(packed(weights, half))
 
 
 def _load_safetensors(file: Path) -> Callable[[Tensor], Tensor]:
@@ -131,7 +132,10 @@ def _program(net: nn.Module) -> torch.export.ExportedProgram:
 
 
 def _write_pt2(net: nn.Module, weights: NetworkWeights, file: Path, half: bool) -> None:
-    torch.export.save(_program(net), file)
+    # Where a disk is full, PyTorch's own file writer aborts the process.
+    buffer = io.BytesIO()
+    torch.export.save(_program(net), buffer)
+    file.write_bytes(buffer.getvalue())
 
 
 def _load_pt2(file: Path) -> Callable[[Tensor], Tensor]:
@@ -144,7 +148,8 @@ def _write_torchscript(net: nn.Module, weights: NetworkWeights, file: Path, half
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter('ignore')
         traced = torch.jit.trace(exportable(net), torch.rand(1, 3, 46, 70), check_trace=False)
-    traced.save(str(file))
+    # Not by a writer of PyTorch's, as above.
+    file.write_bytes(traced.save_to_buffer())
 
 
 def _load_torchscript(file: Path) -> Callable[[Tensor], Tensor]:

@@ -39,24 +39,37 @@ class NetworkWeights:
 
 
 def write_weights(path: str | os.PathLike[str], weights: NetworkWeights, half: bool = False) -> None:
-    """Write a ``.safetensors`` file, whole or not at all.
+    """Write a ``.safetensors`` file of :func:`packed` weights, whole or not at all.
+
+    Args:
+        path: where to; missing folders are made.
+        weights: the network.
+        half: see :func:`packed`.
+
+    Raises:
+        WeightsError: a weight does not fit into float16.
+        DataError: the file cannot be written.
+    """
+    from cclgan_plugin.whole_file import write_whole
+
+    write_whole(os.fspath(path), packed(weights, half))
+
+
+def packed(weights: NetworkWeights, half: bool = False) -> bytes:
+    """A network as the content of a ``.safetensors`` file.
 
     Its metadata: ``format`` (``pt``), ``cclgan_format`` (the version), ``arch``, ``options`` (JSON),
     ``value_range`` (images enter and leave in ``[0, 1]``), ``scale`` and what ``info`` holds.
 
     Args:
-        path: where to; missing folders are made.
         weights: the network.
         half: store floating-point tensors in float16, which halves the file; they are computed with in
             float32 again.
 
     Raises:
         WeightsError: a weight does not fit into float16.
-        DataError: the file cannot be written.
     """
     from safetensors.torch import save
-
-    from cclgan_plugin.whole_file import write_whole
 
     tensors = {name: _stored(name, tensor, half) for name, tensor in weights.tensors.items()}
     described = {
@@ -70,7 +83,8 @@ def write_weights(path: str | os.PathLike[str], weights: NetworkWeights, half: b
     # Its length is a multiple of 8, so that the tensors behind it stay aligned.
     note = json.dumps(described, sort_keys=True).encode()
     tensors[NOTE] = torch.frombuffer(bytearray(note + b' ' * (-len(note) % 8)), dtype=torch.uint8)
-    write_whole(os.fspath(path), save(tensors, metadata={'format': 'pt', **described}))
+    content: bytes = save(tensors, metadata={'format': 'pt', **described})
+    return content
 
 
 def read_weights(path: str | os.PathLike[str]) -> NetworkWeights:

@@ -105,6 +105,29 @@ def test_a_difference_from_pytorch_is_noticed(weights_file, tmp_path, monkeypatc
     assert not [path for path in tmp_path.iterdir() if path.is_file()]
 
 
+FULL_DISK = """
+import resource, signal, sys
+from cclgan_plugin.cli.main import main
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))  # what a full disk is to a writer
+sys.exit(main(['export', sys.argv[1], '-f', sys.argv[2], '-o', sys.argv[3]]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='limits the size of files as POSIX does')
+@pytest.mark.parametrize('extension', ['.safetensors', '.onnx', '.pt', '.pt2'])
+def test_a_full_disk_is_told_and_leaves_nothing(weights_file, tmp_path, extension):
+    kind = {'.pt': 'torchscript'}.get(extension, extension[1:])
+    out = tmp_path / f'out{extension}'
+    words = [sys.executable, '-c', FULL_DISK, str(weights_file), kind, str(out)]
+    result = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (2, ''), result.stderr
+    assert f'{out}: cannot be written: ' in result.stderr
+    assert 'Traceback' not in result.stderr
+    assert not [path for path in tmp_path.iterdir() if path.is_file()]
+
+
 def test_existing_files_and_wrong_words(weights_file, tmp_path):
     (tmp_path / 'a.safetensors').write_text('precious')
     with pytest.raises(DataError, match='--overwrite'):
