@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 
 import requests
@@ -20,46 +18,22 @@ from cclgan_plugin.checksum import sha256_of
 from cclgan_plugin.errors import WeightsError
 from cclgan_plugin.zoo.cache import is_right, place_of
 from cclgan_plugin.zoo.schema import Entry
+from cclgan_plugin.zoo.transfer import (
+    NO_ADDRESS,
+    Failed,
+    Patience,
+    anew,
+    reason_of,
+    receive,
+    size_of,
+    without_password,
+)
 
 #: Base addresses for the entry ``file`` of models, separated by spaces; tried in this order.
 URL_VARIABLE = 'CCLGAN_ZOO_URL'
 
 #: Set to 1: never touch the network.
 OFFLINE_VARIABLE = 'CCLGAN_OFFLINE'
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a download waits, in seconds, and how often it tries.
-
-    Attributes:
-        connect: for a server to answer.
-        silence: for the next bytes; a slow server may take as long as it likes otherwise.
-        attempts: for each address; those that bring something new do not count.
-        pause: before the second attempt; it doubles with each.
-    """
-
-    connect: float = 10
-    silence: float = 30
-    attempts: int = 4
-    pause: float = 1
-
-
-#: Errors that the next attempt would only bring again.
-_NO_ADDRESS = (
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidURL,
-    requests.exceptions.MissingSchema,
-    requests.TooManyRedirects,
-)
-
-
-class _Failed(Exception):
-    """An address does not give the file; the message says why."""
-
-    def __init__(self, reason: str, try_again: bool = True) -> None:
-        super().__init__(reason)
-        self.try_again = try_again
 
 
 def fetch(entry: Entry, patience: Patience | None = None) -> Path:
@@ -124,10 +98,11 @@ def _download(entry: Entry, file: Path, addresses: list[str], patience: Patience
     for address in addresses:
         try:
             _from_address(entry, address, part, patience)
-        except _Failed as failed:
-            reasons.append(f'{address}: {failed}')
+        except Failed as failed:
+            reasons.append(f'{without_password(address)}: {failed}')
             continue
         os.replace(part, file)
+        anew(part).unlink(missing_ok=True)  # of a killed process
         return
     raise WeightsError(_by_hand(entry, file, 'the download failed', addresses, reasons))
 
@@ -136,135 +111,45 @@ def _from_address(entry: Entry, address: str, part: Path, patience: Patience) ->
     """Fill ``part`` with the right file.
 
     Raises:
-        _Failed: this address does not have it.
+        Failed: this address does not have it.
     """
-    attempt = 0
+    attempt, whole = 0, False
     while True:
-        before = _size(part)
+        before = size_of(part)
         continued = before > 0
         try:
             if before < entry.size:
-                _receive(entry, address, part, before, patience)
-            if _size(part) == entry.size and sha256_of(part) == entry.sha256:
+                receive(entry, address, part, whole, patience)
+            if size_of(part) == entry.size and sha256_of(part) == entry.sha256:
                 return
-            size, digest = _size(part), sha256_of(part)
+            size, digest = size_of(part), sha256_of(part)
             # Never keep what is wrong. If it was put together from two downloads, one whole may be right.
             part.unlink()
-            raise _Failed(
+            raise Failed(
                 f'not the right file: {size} bytes with the SHA-256 {digest[:12]}..., expected '
                 f'{entry.size} bytes with {entry.sha256[:12]}...',
                 try_again=continued,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            failed = _Failed(_reason(error), try_again=not isinstance(error, _NO_ADDRESS))
-        except _Failed as error:
+            failed = Failed(reason_of(error, address), try_again=not isinstance(error, NO_ADDRESS))
+        except Failed as error:
             failed = error
         if not failed.try_again:
             raise failed
-        if _size(part) <= before:
+        if size_of(part) <= before:
             attempt += 1
         if attempt >= patience.attempts:
             raise failed
-        print(f'{address}: {failed}; trying again.', file=sys.stderr)
+        whole = failed.whole or (whole and size_of(part) <= before)
+        print(f'{without_password(address)}: {failed}; trying again.', file=sys.stderr)
         time.sleep(min(30, patience.pause * 2 ** max(0, attempt - 1)))
-
-
-def _receive(entry: Entry, address: str, part: Path, before: int, patience: Patience) -> None:
-    from tqdm import tqdm
-
-    # Compressed on the way, a part of the file could not be asked for. Servers that do it all the same are
-    # understood.
-    headers = {'Accept-Encoding': 'identity'}
-    if before:
-        headers['Range'] = f'bytes={before}-'
-    timeout = (patience.connect, patience.silence)
-    with requests.get(address, headers=headers, stream=True, timeout=timeout) as response:
-        _check_status(response, part)
-        begins = response.headers.get('Content-Range', '').startswith(f'bytes {before}-')
-        continued = before > 0 and response.status_code == 206 and begins
-        if response.status_code == 206 and not begins:
-            part.unlink(missing_ok=True)
-            raise _Failed('the server continues at another place than it was asked to')
-        done = before if continued else 0
-        bar = tqdm(
-            desc=entry.name,
-            total=entry.size,
-            initial=done,
-            unit='B',
-            unit_scale=True,
-            disable=None,
-            leave=False,
-        )
-        # Unbuffered and as it comes, so that nothing that has arrived is lost by a cut or a kill.
-        with open(part, 'r+b' if continued else 'wb', buffering=0) as file, bar:
-            file.seek(done)
-            while data := response.raw.read1(1 << 16, decode_content=True):
-                done += len(data)
-                if done > entry.size:
-                    break  # the size tells already that it is another file
-                _write_all(file, data)
-                bar.update(len(data))
-            os.fsync(file.fileno())
-        if done > entry.size:
-            part.unlink()
-            # Put together from two downloads, as above.
-            raise _Failed(f'not the right file: more than {entry.size} bytes', try_again=continued)
-        if done < entry.size and not _announced_end(response, done, continued, before):
-            raise _Failed(f'the connection ended after {done} of {entry.size} bytes')
-
-
-def _write_all(file: FileIO, data: bytes) -> None:
-    """An unbuffered file may take a part; only the next attempt says why, e.g. that the disk is full."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
-
-
-def _announced_end(response: requests.Response, done: int, continued: bool, before: int) -> bool:
-    """Whether the server meant to send no more: then the file is another one, not a part of the right one."""
-    length = response.headers.get('Content-Length', '')
-    compressed = 'Content-Encoding' in response.headers
-    return length.isdigit() and not compressed and int(length) == done - (before if continued else 0)
-
-
-def _check_status(response: requests.Response, part: Path) -> None:
-    status = response.status_code
-    if status == 416:
-        part.unlink(missing_ok=True)
-        raise _Failed('the server cannot continue the download')
-    if status in (408, 425, 429) or status >= 500:
-        raise _Failed(f'HTTP {status} {response.reason}')
-    if status not in (200, 206):
-        raise _Failed(f'HTTP {status} {response.reason}', try_again=False)
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
-        return 'the server did not answer in time'
-    if isinstance(error, requests.exceptions.ProxyError):
-        return 'the proxy cannot be reached'
-    if isinstance(error, requests.exceptions.SSLError):
-        return f'no secure connection ({error})'
-    if isinstance(error, (requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema)):
-        return 'expected an address that begins with http:// or https://'
-    if isinstance(error, requests.ConnectionError) and error.args:
-        error = error.args[0] if isinstance(error.args[0], urllib3.exceptions.ProtocolError) else error
-    if isinstance(error, (requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError)):
-        return 'the connection was cut off'
-    if isinstance(error, requests.ConnectionError):
-        return 'the server cannot be reached'
-    return str(error) or type(error).__name__
 
 
 def _by_hand(
     entry: Entry, file: Path, why: str, addresses: list[str], reasons: list[str] | None = None
 ) -> str:
     tried = ''.join(f'\n  {reason}' for reason in reasons or ())
-    source = f' from {addresses[0]}' if addresses else ''
+    source = f' from {without_password(addresses[0])}' if addresses else ''
     here = f'{file} is not the right file' if file.exists() else 'the weights are not on this machine'
     return (
         f'{entry.name}: {here}, and {why}.{tried}\n'

@@ -13,8 +13,10 @@ from dataclasses import replace
 import pytest
 
 from cclgan_plugin.errors import WeightsError
-from cclgan_plugin.zoo.download import Patience, fetch
+from cclgan_plugin.zoo.download import fetch
 from cclgan_plugin.zoo.index import find_entry
+from cclgan_plugin.zoo.report import show_models
+from cclgan_plugin.zoo.transfer import Patience
 from zoo.conftest import CONTENT
 from zoo.server import serving
 
@@ -168,6 +170,50 @@ def test_mirrors_are_tried_in_order(zoo, server, monkeypatch):
         assert len(wrong.requests) == 1
 
 
+@pytest.mark.parametrize('wrong', [b'<html>log in first</html>', bytes(70_000), bytes(10)])
+def test_what_has_come_is_not_lost_to_an_address_with_another_file(zoo, server, monkeypatch, wrong):
+    """Such as the page of a network that wants a password first."""
+    zoo.mkdir()
+    part = zoo / 'far.safetensors.part'
+    part.write_bytes(CONTENT[:20_000])
+    with socket.socket() as free, serving(wrong) as other:
+        free.bind(('127.0.0.1', 0))
+        gone = f'http://127.0.0.1:{free.getsockname()[1]}'
+        for misdeed in ('no range', 'good'):  # the whole of it, and 416 or a wrong part first
+            other.misdeeds = [misdeed]
+            monkeypatch.setenv('CCLGAN_ZOO_URL', f'{other.address} {gone}')
+            if len(wrong) < len(CONTENT) or misdeed == 'no range':
+                with pytest.raises(WeightsError, match='not the right file'):
+                    get()
+                assert part.read_bytes() == CONTENT[:20_000]
+                assert [p.name for p in zoo.iterdir() if not p.name.endswith('.lock')] == [part.name]
+        monkeypatch.setenv('CCLGAN_ZOO_URL', f'{other.address} {server.address}')
+        get()
+    assert only_good(zoo)
+    if len(wrong) < len(CONTENT):
+        assert server.requests == [('/far.safetensors', 'bytes=20000-')]
+
+
+def test_a_password_is_not_shown_and_a_proxy_that_cannot_be_used_is_named(zoo, server, monkeypatch, capsys):
+    monkeypatch.setenv('CCLGAN_ZOO_URL', server.address.replace('//', '//me:secret@'))
+    server.misdeeds = ['status 503', 'status 404']
+    with pytest.raises(WeightsError) as failed:
+        get()
+    monkeypatch.setenv('CCLGAN_OFFLINE', '1')
+    with pytest.raises(WeightsError) as offline:
+        get()
+    told = capsys.readouterr().err + str(failed.value) + str(offline.value)
+    told += '\n'.join(show_models(['far'])[0])
+    assert 'secret' not in told
+    assert told.count(f'{server.address}/far.safetensors') == 5
+    monkeypatch.delenv('CCLGAN_OFFLINE')
+    monkeypatch.delenv('NO_PROXY')
+    monkeypatch.setenv('ALL_PROXY', 'socks5h://127.0.0.1:9')
+    with pytest.raises(WeightsError) as failed:
+        get()
+    assert 'begins with' not in str(failed.value)
+
+
 def test_when_all_fail_each_is_named_with_its_reason_and_what_to_do(zoo, server, monkeypatch):
     server.misdeeds = ['status 404'] * 9
     with socket.socket() as free:
@@ -222,8 +268,10 @@ ALONE = "import sys; sys.argv = ['basicsr']"
 FULL = f"""
 {ALONE}
 import resource
-from cclgan_plugin.zoo.download import Patience, fetch
+from cclgan_plugin.zoo.download import fetch
 from cclgan_plugin.zoo.index import find_entry
+from cclgan_plugin.zoo.report import show_models
+from cclgan_plugin.zoo.transfer import Patience
 resource.setrlimit(resource.RLIMIT_FSIZE, (49_900, 49_900))
 fetch(find_entry('far'), Patience(attempts=2, pause=0.01))
 """
@@ -240,6 +288,8 @@ SCRIPT = f"""
 {ALONE}
 import cclgan_plugin.zoo.download as d
 from cclgan_plugin.zoo.index import find_entry
+from cclgan_plugin.zoo.report import show_models
+from cclgan_plugin.zoo.transfer import Patience
 print('ready', flush=True)
 print(d.fetch(find_entry('far')))
 """
