@@ -177,6 +177,9 @@ def _video_stream(av: Any, writing: Any, out: str, video: Any, turns: int) -> An
         if codec == 'libx265':
             # It tells what it does, past us.
             target.options |= {'x265-params': 'log-level=error'}
+            if writing.format.name in ('mp4', 'mov'):
+                # As phones write it; of FFmpeg's own choice, hev1, Apple's players show nothing.
+                context.codec_tag = 'hvc1'
     elif codec == 'libsvtav1':
         target.options = {'crf': '20', 'preset': '8'}
         # It tells what it does, too, and is asked for silence like this alone.

@@ -261,6 +261,17 @@ def test_av1_stays_av1(tmp_path, container):
     assert codecs(tmp_path / f'b.{container}') == ['av1']
 
 
+@pytest.mark.parametrize('container', ['mp4', 'mov'])
+def test_hevc_is_tagged_as_apples_players_want_it(tmp_path, container):
+    """FFmpeg's own choice for them is hev1."""
+    source = encoded(tmp_path / 'a.mkv', 'libx265')
+    assert derain_video(unchanged, source, str(tmp_path / f'b.{container}')) == 6
+    with av.open(str(tmp_path / f'b.{container}')) as reading:
+        (video,) = reading.streams.video
+        assert (video.codec_context.name, video.codec_context.codec_tag) == ('hevc', 'hvc1')
+        assert len(list(reading.decode(video))) == 6
+
+
 @pytest.mark.parametrize(('container', 'codec'), [('webm', 'vp9'), ('ts', 'h264')])
 def test_a_codec_that_the_container_does_not_hold_becomes_a_usual_one(tmp_path, container, codec):
     source = encoded(tmp_path / 'a.mkv', 'libx264' if container == 'webm' else 'libvpx-vp9')
