@@ -17,7 +17,10 @@ _OTHER_PICTURES = (
     *('.ppm', '.pgm', '.pbm', '.pnm', '.tga'),
     *('.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.rw2', '.orf'),
 )
-VIDEO_EXTENSIONS = ('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.ts', '.mts')
+VIDEO_EXTENSIONS = (
+    *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.vob', '.ts', '.mts', '.m2ts'),
+    *('.m2t', '.3gp', '.3g2', '.wmv', '.asf', '.flv', '.f4v', '.ogv', '.mxf'),
+)
 
 _FILES = (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS, *_OTHER_PICTURES)
 

@@ -47,7 +47,8 @@ def _check_whole(reading: Any, video: Any, source: str) -> None:
     # Elsewhere it is a guess from the beginning of the file, or reckoned from its end.
     # A fragmented MP4 counts no frames, and its last fragment announces all that it should hold.
     fragmented = 'mp4' in reading.format.name and not video.frames
-    if (fragmented or 'matroska' in reading.format.name) and reading.duration is not None:
+    announces = 'matroska' in reading.format.name or reading.format.name == 'flv'
+    if (fragmented or announces) and reading.duration is not None:
         announced = reading.duration / 1e6
         if end < announced * _NEARLY - _SECOND:
             raise ImageError(f'{source}: the file is cut off: {end:.1f} of {announced:.1f} seconds are there')
