@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 from collections import Counter
 
@@ -9,12 +11,19 @@ from cclgan_plugin.errors import DataError, did_you_mean
 
 IMAGE_EXTENSIONS = ('.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.bmp', '.dib', '.webp', '.tif', '.tiff')
 
+#: Pictures that are not read here.
+OTHER_PICTURES = (
+    *('.gif', '.apng', '.heic', '.heif', '.avif', '.jxl', '.jp2', '.j2k', '.jpx', '.psd', '.exr', '.hdr'),
+    *('.ppm', '.pgm', '.pbm', '.pnm', '.tga'),
+    *('.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.rw2', '.orf'),
+)
+
 
 def find_images(root: str, what: str = 'folder') -> list[str]:
     """All images below a folder, at any depth, as sorted paths relative to it with ``/`` between the parts.
 
     Files are told by their extension, in upper or lower case; for which are looked at see
-    :func:`visible_files`.
+    :func:`visible_files`. That pictures of other kinds lie among them is said by a warning, once.
 
     Args:
         root: the folder.
@@ -25,15 +34,31 @@ def find_images(root: str, what: str = 'folder') -> list[str]:
     """
     files = visible_files(root, what)
     images = [name for name in files if extension_of(name) in IMAGE_EXTENSIONS]
-    if not images:
+    if images:
+        others = Counter(found for name in files if (found := extension_of(name)) in OTHER_PICTURES)
+        if others:
+            _warn(
+                f'{what}: {_counted(others)} in "{root}" are not read; only {", ".join(IMAGE_EXTENSIONS)} are'
+            )
+    else:
         looked_for = ', '.join(IMAGE_EXTENSIONS)
         others = Counter(extension_of(name) or 'no extension' for name in files)
-        found = ', '.join(f'{count} x {extension}' for extension, count in others.most_common(5))
+        found = _counted(others)
         raise DataError(
             f'{what}: no image in "{root}" or below; looked for {looked_for}'
             + (f', found only {found}' if found else ' and found no file at all')
         )
     return images
+
+
+def _counted(extensions: Counter[str]) -> str:
+    return ', '.join(f'{count} x {extension}' for extension, count in extensions.most_common(5))
+
+
+@functools.cache
+def _warn(message: str) -> None:
+    """Folders are searched several times in a run."""
+    logging.getLogger('basicsr').warning(message)
 
 
 def visible_files(root: str, what: str = 'folder') -> list[str]:

@@ -8,21 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS, extension_of, find_images, visible_files
+from cclgan_plugin.data.image_folder import (
+    IMAGE_EXTENSIONS,
+    OTHER_PICTURES,
+    extension_of,
+    find_images,
+    visible_files,
+)
 from cclgan_plugin.errors import DataError, did_you_mean_file
 
-#: Pictures that are not read. In a folder they are jobs like others: named, and not passed over.
-_OTHER_PICTURES = (
-    *('.gif', '.apng', '.heic', '.heif', '.avif', '.jxl', '.jp2', '.j2k', '.jpx', '.psd', '.exr', '.hdr'),
-    *('.ppm', '.pgm', '.pbm', '.pnm', '.tga'),
-    *('.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.rw2', '.orf'),
-)
 VIDEO_EXTENSIONS = (
     *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.vob', '.ts', '.mts', '.m2ts'),
     *('.m2t', '.3gp', '.3g2', '.wmv', '.asf', '.flv', '.f4v', '.ogv', '.mxf'),
 )
 
-_FILES = (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS, *_OTHER_PICTURES)
+#: Pictures that are not read are jobs like others in a folder: named, and not passed over.
+_FILES = (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS, *OTHER_PICTURES)
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _expand(given: str, results: Sequence[str]) -> list[tuple[str, str]]:
     """Files behind one input, each with its name below the output folder."""
     if os.path.isdir(given):
         names = [name for name in visible_files(given, 'INPUT') if extension_of(name) in _FILES]
-        if not any(extension_of(name) not in _OTHER_PICTURES for name in names):
+        if not any(extension_of(name) not in OTHER_PICTURES for name in names):
             find_images(given, 'INPUT')  # says what is there instead
         files = [(os.path.join(given, name), name) for name in names]
         return _not_results(files, given, given, results)

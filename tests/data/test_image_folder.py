@@ -22,6 +22,15 @@ def test_images_at_any_depth_with_any_case_of_the_extension(tmp_path: Path) -> N
     assert find_images(str(tmp_path)) == ['a.jpeg', 'b.PNG', 'sub/deep er/c.Tif', 'sub/ä.webp']
 
 
+def test_pictures_that_are_not_read_are_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody's photographs may be mostly of such a kind."""
+    _touch(tmp_path, 'a.png', 'b.HEIC', 'sub/c.heic', 'd.cr2', 'notes.txt')
+    for _ in range(2):
+        assert find_images(str(tmp_path), 'dataroot_lq') == ['a.png']
+    (told,) = caplog.messages
+    assert told.startswith(f'dataroot_lq: 2 x .heic, 1 x .cr2 in "{tmp_path}" are not read; only .png, .jpg')
+
+
 def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
     _touch(tmp_path, 'a.png', '._a.png', '.cache/b.png', '__MACOSX/._c.png')
     assert find_images(str(tmp_path)) == ['a.png']
