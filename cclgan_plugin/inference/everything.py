@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tqdm import tqdm
@@ -14,7 +15,7 @@ from cclgan_plugin.errors import OptionError, UserError
 from cclgan_plugin.inference.comparison import places
 from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import Job, plan
-from cclgan_plugin.inference.measuring import Measurer, means, write_table
+from cclgan_plugin.inference.measuring import Measurer, means, read_table, write_table
 from cclgan_plugin.inference.pictures import Outcome, derain_pictures
 from cclgan_plugin.inference.video import derain_video
 from cclgan_plugin.partial_file import remove_left_overs
@@ -49,8 +50,7 @@ class Done:
         parts += [f'{self.lacking} not measured or compared'] if self.lacking else []
         line = f'{_one_line(self.out)}: {", ".join(parts)}'
         if self.table:
-            values = ', '.join(f'{name} {value:.4f}' for name, value in means(self.table).items())
-            line += f'\nmean of {len(self.table)}: {values or "no figures"} (metrics.csv)'
+            line += f'\nmean of {len(self.table)}: {", ".join(_figures(self.table))} (metrics.csv)'
         return line
 
 
@@ -110,8 +110,24 @@ def derain_everything(
             bar.update()
             _count(done, outcome)
     if done.table:
-        write_table(os.path.join(folder, 'metrics.csv'), done.table)
+        file = os.path.join(folder, 'metrics.csv')
+        # Of earlier runs into this folder, as long as there is the result that they measured.
+        before = {n: row for n, row in read_table(file).items() if os.path.isfile(os.path.join(folder, n))}
+        write_table(file, before | done.table)
     return done
+
+
+def _figures(table: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Means in words, with how many pictures each is of where that is not all of them."""
+    found = means(table)
+    for name in dict.fromkeys(name for row in table.values() for name in row):
+        values = [row[name] for row in table.values() if name in row]
+        notes = []
+        if (finite := sum(map(math.isfinite, values))) < len(table):
+            notes += [f'of {finite}']
+        if equal := sum(map(math.isinf, values)):
+            notes += [f'{equal} infinite: as the truth']
+        yield f'{name} {found.get(name, values[0]):.4f}' + (f' ({"; ".join(notes)})' if notes else '')
 
 
 def _videos(derainer: Derainer | None, jobs: Sequence[Job], overwrite: bool) -> Iterator[Outcome]:

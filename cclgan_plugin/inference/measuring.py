@@ -98,6 +98,20 @@ def means(table: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in found.items() if values}
 
 
+def read_table(path: str) -> dict[str, dict[str, float]]:
+    """What :func:`write_table` has written, without the mean; nothing where there is no such table."""
+    try:
+        with open(path, encoding='utf-8', errors='surrogateescape', newline='') as file:
+            rows = list(csv.DictReader(file))
+        return {
+            row['picture']: {name: float(text) for name, text in row.items() if name != 'picture' and text}
+            for row in rows
+            if row['picture'] != 'mean'
+        }
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return {}
+
+
 def write_table(path: str, table: Mapping[str, Mapping[str, float]]) -> None:
     """All figures as CSV, one line for each picture, then the mean."""
     names = list(dict.fromkeys(name for row in table.values() for name in row))

@@ -217,6 +217,31 @@ def test_compare_and_metrics(derain, tmp_path, capsys):
     assert 'mean of 1: ' in printed.out
 
 
+def test_a_mean_says_of_how_many_pictures_it_is_and_the_table_keeps_those_of_before(derain, tmp_path, capsys):
+    save(tmp_path / 'in/a.png')
+    save(tmp_path / 'truth/a.png', PHOTO // 2)
+    assert derain('in', '-o', 'out', '--metrics', 'truth') == 0
+    capsys.readouterr()
+    before = (tmp_path / 'out/metrics.csv').read_text().splitlines()
+    save(tmp_path / 'in/b.png')
+    save(tmp_path / 'in/tiny.png', PHOTO[:8, :8])
+    assert derain('in/b.png', '-o', 'out') == 0
+    save(tmp_path / 'truth/b.png', pixels(tmp_path / 'out/b.png'))  # as if it had been left untouched
+    save(tmp_path / 'truth/tiny.png', PHOTO[:8, :8] // 2)
+    assert derain('in/b.png', 'in/tiny.png', '-o', 'out', '--metrics', 'truth') == 0
+    printed = capsys.readouterr().out
+    assert 'mean of 2: psnr ' in printed
+    assert '(of 1; 1 infinite: as the truth), ssim 1.0000 (of 1)' in printed
+    lines = (tmp_path / 'out/metrics.csv').read_text().splitlines()
+    assert [line.split(',')[0] for line in lines] == ['picture', 'a.png', 'b.png', 'tiny.png', 'mean']
+    assert lines[1] == before[1]
+    (tmp_path / 'out/a.png').unlink()
+    assert derain('in/b.png', '-o', 'out', '--metrics', 'truth') == 0
+    assert 'psnr inf (of 0; 1 infinite: as the truth)' in capsys.readouterr().out
+    lines = (tmp_path / 'out/metrics.csv').read_text().splitlines()
+    assert [line.split(',')[0] for line in lines] == ['picture', 'b.png', 'tiny.png', 'mean']
+
+
 def test_the_truth_is_the_picture_of_the_same_name_or_the_only_one_of_its_stem(derain, tmp_path, capsys):
     for name in ('a.png', 'a.bmp', 'b.png', 'c.png'):
         save(tmp_path / 'in' / name)
