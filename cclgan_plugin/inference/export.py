@@ -87,7 +87,7 @@ def export(
     temporary = Path(partial_path(file, keep_extension=True))
     try:
         form.write(net, weights, temporary, half)
-        difference = _largest_difference(net, form.load(temporary))
+        difference = _trial(net, form, temporary, f'{file}: the {kind} file')
         if not difference <= (0.05 if half else _TOLERANCE):
             raise ExportError(f'{file}: the {kind} file differs from PyTorch by {difference:.2g} of [0, 1]')
         os.replace(temporary, file)
@@ -96,6 +96,16 @@ def export(
     finally:
         temporary.unlink(missing_ok=True)
     return Exported(file, f'differs from PyTorch by at most {difference:.1e} of [0, 1]')
+
+
+def _trial(net: nn.Module, form: Form, file: Path, what: str) -> float:
+    """How far the file's results are from the network's, if it gives any."""
+    try:
+        return _largest_difference(net, form.load(file))
+    except UserError:
+        raise
+    except Exception as error:  # of another program: it may raise anything
+        raise ExportError(f'{what} cannot be run: {" ".join(str(error).split())}') from error
 
 
 def _largest_difference(net: nn.Module, loaded: Callable[[Tensor], Tensor]) -> float:
@@ -157,7 +167,8 @@ def _load_torchscript(file: Path) -> Callable[[Tensor], Tensor]:
 
     with warnings.catch_warnings():
         # That the form is an old one; whoever asks for it knows.
-        warnings.simplefilter('ignore', FutureWarning)
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.simplefilter('ignore', category)
         return torch.jit.load(str(file))
 
 

@@ -315,6 +315,7 @@ _RULES = {
     'sum': _CHANNELS,
     'amax': _CHANNELS,
     'view': Rule(_same, _view),
+    'leaky_relu': _POINTWISE,  # which PyTorch 2.10 does not call so
     '_to_copy': _POINTWISE,
     'clone': _POINTWISE,
     'detach': _POINTWISE,
