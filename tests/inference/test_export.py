@@ -45,7 +45,7 @@ def test_the_plain_form_is_the_network(make_network, size):
         torch.testing.assert_close(exportable(network)(x), network(x), rtol=0, atol=2e-5)
 
 
-@pytest.mark.skipif(torch.__version__ < (2, 11), reason='its exporter gets the sizes wrong; the command says so')
+@pytest.mark.skipif(torch.__version__ < (2, 11), reason='the exporter gets the sizes wrong, and is told')
 def test_onnx_runs_in_onnxruntime_at_other_sizes_and_batches(written, weights_file):
     onnxruntime = pytest.importorskip('onnxruntime')
     session = onnxruntime.InferenceSession(str(written('onnx', '.onnx')), providers=['CPUExecutionProvider'])
