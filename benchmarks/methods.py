@@ -5,7 +5,7 @@
     python benchmarks/methods.py rain800 --methods cut --seeds 1,2
     python benchmarks/methods.py rain800 --results again.jsonl     run again what is in the results already
     python benchmarks/methods.py real --pictures DIR         what the trained ones make of test pictures
-    python benchmarks/methods.py zoo --zoo derain-small      test published weights
+    python benchmarks/methods.py zoo --zoo derain-small      test published weights, and write nothing
     python benchmarks/methods.py --pages                     tables and picture out of the results
     python benchmarks/methods.py --check-pages               are they the results'?
 
@@ -53,8 +53,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add('--zoo', metavar='NAME', help='test these published weights, or a file of weights, instead')
     add('--data', type=Path, default=DATA, help='the data folder (datasets/deraining)')
     add('--weights', type=Path, help='folder of vgg19_imagenet_conv_u8.npz (weights, beside the data folder)')
-    add('--work', type=Path, default=ROOT / 'experiments' / 'methods', help='where trainings are kept')
-    add('--results', type=Path, default=FILE, help='the results file')
+    add(
+        '--work',
+        type=Path,
+        help="where trainings are kept (experiments/methods, or the results file's own name)",
+    )
+    add('--results', type=Path, help="the results file (this repository's; with --zoo none)")
     add('--threads', type=int, default=1, help='threads of the CPU for a training (1)')
     add('--plan', action='store_true', help='say what would be run, and run nothing')
     add('--pictures', type=Path, metavar='DIR', help='show test pictures side by side, and run nothing')
@@ -62,6 +66,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     pages.add_argument('--pages', action='store_true', help='write tables and picture out of the results')
     pages.add_argument('--check-pages', action='store_true', help='exit with 1 where they are out of date')
     args = parser.parse_args(argv)
+    if args.work is None:
+        # Results that are wanted again are not those of the trainings that are there already.
+        args.work = ROOT / 'experiments' / (args.results or FILE).stem
+    if args.results is None and not args.zoo:
+        args.results = FILE
     if not (args.protocol or args.pages or args.check_pages):
         parser.error('name a protocol, or give --pages or --check-pages')
     return args
@@ -98,7 +107,8 @@ def missing(runs: Sequence[Run], results: Path) -> list[Run]:
 
 def say_plan(runs: Sequence[Run], protocol: Protocol, args: argparse.Namespace) -> None:
     """Print what is to be run, and how long it took elsewhere."""
-    results = [r for r in read_results(args.results) if r.scale == args.scale and r.seconds]
+    every = (*read_results(FILE), *read_results(args.results))
+    results = [r for r in every if r.scale == args.scale and r.seconds]
     total, unknown = 0.0, 0
     for run in runs:
         known = [r.seconds for r in results if r.method == run.method.name] or [r.seconds for r in results]
@@ -129,14 +139,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     logging.getLogger('basicsr').setLevel(logging.ERROR)
     if args.check_pages:
-        return check_pages(ROOT, args.results)
+        return check_pages(ROOT, args.results or FILE)
     if args.protocol:
         protocol, data = read_protocol(args.protocol), args.data.resolve()
         weights = (args.weights or data.parent / 'weights').resolve()
         places = Places(data, weights, args.work.resolve(), args.threads)
         if args.zoo:
             result = published_tested(protocol, args.zoo, places)
-            append_result(result, args.results)
+            if args.results:
+                append_result(result, args.results)
             say_result(result)
         else:
             runs = planned(protocol, args)
@@ -155,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 append_result(result, args.results)
                 say_result(result)
     if args.pages:
-        write_pages(ROOT, args.results)
+        write_pages(ROOT, args.results or FILE)
     return 0
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
@@ -34,10 +34,17 @@ def checkout_first() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Costs:
-    """What a training took: seconds of all attempts, and the largest size of its process in bytes."""
+    """What a training took, and on what.
+
+    Attributes:
+        seconds: of all attempts.
+        peak_memory: the largest size of its process in bytes.
+        machine: that, and the commit, of the last attempt.
+    """
 
     seconds: float
     peak_memory: int
+    machine: dict[str, str] = field(default_factory=dict)
 
 
 def checkpoint_of(name: str, work: Path) -> Path:
@@ -45,8 +52,17 @@ def checkpoint_of(name: str, work: Path) -> Path:
     return work / 'experiments' / name / 'models' / 'net_g_latest.pth'
 
 
-def train(options_file: Path, name: str, iterations: int, threads: int, work: Path) -> tuple[Path, Costs]:
-    """Train until done, from where an interrupted training stopped.
+def train(
+    options_file: Path, name: str, iterations: int, machine: dict[str, str], work: Path
+) -> tuple[Path, Costs]:
+    """Train until done, from where an interrupted training stopped; one that is done is taken as it is.
+
+    Args:
+        options_file: of the training.
+        name: of its folder.
+        iterations: it takes.
+        machine: this one, see :func:`benchmarks.machine.describe`; with as many threads as the training gets.
+        work: where the folder lies.
 
     Returns:
         The checkpoint, and the costs of this and earlier attempts.
@@ -58,9 +74,11 @@ def train(options_file: Path, name: str, iterations: int, threads: int, work: Pa
     ledger = work / 'costs' / f'{name}.json'
     before = _read(ledger)
     if checkpoint.is_file() and ledger.is_file():
+        known = f' on {before.machine["date"]}, commit {before.machine["commit"]}' if before.machine else ''
+        print(f'{name}: was trained before{known}, and is tested only; another --work trains it again')
         return checkpoint, before
     command = [*BASICSR, 'train', '-opt', str(options_file), '--auto_resume']
-    env = {**checkout_first(), 'OMP_NUM_THREADS': str(threads), 'MPLBACKEND': 'Agg'}
+    env = {**checkout_first(), 'OMP_NUM_THREADS': machine['threads'], 'MPLBACKEND': 'Agg'}
     start, peak, last = time.monotonic(), before.peak_memory, deque[str](maxlen=30)
     with (
         subprocess.Popen(
@@ -73,11 +91,11 @@ def train(options_file: Path, name: str, iterations: int, threads: int, work: Pa
             last.append(line.rstrip())
             peak = max(peak, peak_of_process(process.pid))
             # Written as it goes, so that the time before a kill counts too.
-            _write(ledger, Costs(before.seconds + time.monotonic() - start, peak))
+            _write(ledger, Costs(before.seconds + time.monotonic() - start, peak, machine))
             found = _ITERATION.search(line)
             if found:
                 bar.update(int(found[1].replace(',', '')) - bar.n)
-    costs = Costs(before.seconds + time.monotonic() - start, peak)
+    costs = Costs(before.seconds + time.monotonic() - start, peak, machine)
     _write(ledger, costs)
     if process.returncode:
         raise TrainingError(f'{name}: the training ended with {process.returncode}:\n' + '\n'.join(last))

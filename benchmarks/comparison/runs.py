@@ -107,9 +107,16 @@ def trained_and_tested(run: Run, places: Places) -> Result:
     file = places.work / 'options' / f'{run.name}.yml'
     folders = {'data': places.data, 'work': places.work, 'weights': places.weights}
     write_options({**run.training, 'name': run.name}, file, folders)
-    checkpoint, costs = train(file, run.name, run.scale.iterations, places.threads, places.work)
+    machine = describe(run.device, places.threads)
+    checkpoint, costs = train(file, run.name, run.scale.iterations, machine, places.work)
     result = tested.by(Derainer.from_pretrained(checkpoint), places)
-    return replace(result, steps=run.scale.iterations, seconds=costs.seconds, peak_memory=costs.peak_memory)
+    return replace(
+        result,
+        machine=costs.machine or machine,
+        steps=run.scale.iterations,
+        seconds=costs.seconds,
+        peak_memory=costs.peak_memory,
+    )
 
 
 def published_tested(protocol: Protocol, name: str, places: Places) -> Result:

@@ -56,14 +56,22 @@ def section(protocol: Protocol, scale: Scale, results: Sequence[Result], methods
         )
     notes = [f'{methods[n].title}: {methods[n].note}' for n in names if methods[n].note]
     trained_runs = [r for r in results if methods[r.method].base is not None]
-    command = f'python benchmarks/methods.py {protocol.name} --scale {scale.name} --results again.jsonl'
+    seeds = sorted({run.seed for run in trained_runs})
+    command = ' '.join(
+        [
+            f'python benchmarks/methods.py {protocol.name} --scale {scale.name}',
+            *([f'--methods {",".join(names)}'] if len(names) < len(methods) else []),
+            *([f'--seeds {",".join(map(str, seeds))}'] if seeds != [0] else []),
+            '--results again.jsonl',
+        ]
+    )
     return '\n\n'.join(
         [
             f'### {protocol.title}; {scale.title}',
             _sentence(protocol.note, scale.note, f'{scale.iterations:,} steps'),
             table(head, rows),
             _sentence(*notes),
-            f'{_machines(trained_runs)} Again: `{command}`, and for one row `--methods NAME --seeds 0`.',
+            f'{_machines(trained_runs)} Again: `{command}`, and for one row `--methods NAME`.',
         ]
     )
 
@@ -74,7 +82,7 @@ def zoo_section(protocol: Protocol, results: Sequence[Result]) -> str:
     rows = [[titles.get(r.method, f'`{r.method}`'), *_figures(protocol, [r])] for r in results]
     command = f'python benchmarks/methods.py {protocol.name} --zoo NAME'
     parts = [f'### {protocol.title}', _sentence(protocol.note), table(['weights', *_heads(protocol)], rows)]
-    return '\n\n'.join([*parts, f'Again: `{command}`'])
+    return '\n\n'.join([*parts, f'{_machines(results)} Again: `{command}`'])
 
 
 def _heads(protocol: Protocol) -> list[str]:

@@ -25,12 +25,12 @@ from benchmarks.comparison.plan_files import (
 )
 from benchmarks.comparison.plan_files import TestSet as Pictures
 from benchmarks.comparison.recipes import options_hash, training_options, write_options
-from benchmarks.comparison.results import Result, append_result, read_results
+from benchmarks.comparison.results import FILE, Result, append_result, read_results
 from benchmarks.comparison.runs import Run
 from benchmarks.comparison.scoring import score
 from benchmarks.comparison.tables import pages
 from benchmarks.comparison.training_data import write_pairs
-from benchmarks.methods import main
+from benchmarks.methods import main, parse
 from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.options.check import check_options
 from cclgan_plugin.options.inherit import load_options
@@ -272,6 +272,15 @@ def small_protocol(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path
     return folder / 'demo.yml', folder / 'data'
 
 
+def test_what_is_wanted_again_is_trained_again_and_a_test_of_weights_writes_nothing() -> None:
+    """The folder of trainings goes with the results file."""
+    assert parse(['rain800']).work == ROOT / 'experiments' / 'methods'
+    assert parse(['rain800', '--results', 'some/again.jsonl']).work == ROOT / 'experiments' / 'again'
+    assert parse(['rain800', '--results', 'again.jsonl', '--work', 'mine']).work == Path('mine')
+    assert parse(['rain800']).results == FILE
+    assert parse(['zoo', '--zoo', 'derain-small']).results is None
+
+
 def test_methods_are_trained_and_tested_once(
     small_protocol: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -313,7 +322,15 @@ def test_methods_are_trained_and_tested_once(
     nothing = run(honest, '--methods', 'input,cut')
     assert '0 runs' in nothing
     assert '--results NEW_FILE' in nothing
-    assert '1 runs' in run(honest, '--methods', 'cut', '--plan', '--results', str(tmp_path / 'again.jsonl'))
+    again = tmp_path / 'again.jsonl'
+    assert '1 runs' in run(honest, '--methods', 'cut', '--plan', '--results', str(again))
+    # In the same folder of trainings it is the same training, of the commit and the machine of then.
+    (ledger,) = (tmp_path / 'work/costs').glob('*cut*.json')
+    costs = json.loads(ledger.read_text())
+    assert costs['machine'] == found['cut'].machine
+    ledger.write_text(json.dumps({**costs, 'machine': {**costs['machine'], 'commit': 'of then'}}))
+    assert 'commit of then, and is tested only' in run(honest, '--methods', 'cut', '--results', str(again))
+    assert [result.machine['commit'] for result in read_results(again)] == ['of then']
 
     shown = run(honest, '--pictures', str(tmp_path / 'shown'))
     assert shown.split() == [str(tmp_path / 'shown' / 'demo-few.jpg')]
