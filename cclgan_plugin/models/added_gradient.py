@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.hooks import RemovableHandle
 
 from cclgan_plugin.archs.module_levels import Recording
 from cclgan_plugin.archs.untouched import own_weights
@@ -49,6 +50,7 @@ class AddedGradient:
         self._iteration = 0
         self._active = self._stepped = self._heads_wait = False
         self._serial = self._added = 0
+        self._hooks: list[RemovableHandle] = []
         model.optimizer_g.register_step_post_hook(self._after_step)
 
     @contextmanager
@@ -65,6 +67,10 @@ class AddedGradient:
                 yield
             finally:
                 self._active, self._seen = False, None
+                # No garbage collector sees that a hook, inside the graph of an output, holds its model.
+                for hook in self._hooks:
+                    hook.remove()
+                self._hooks.clear()
         if self._stepped and not self.losses:
             raise TrainingError(
                 f'base_model_type: {self._name} trains its generator, but not through self.output, where the '
@@ -77,14 +83,15 @@ class AddedGradient:
             return
         self._serial += 1
         # The closure must not hold the tensor itself: it would keep itself, and the graph, alive.
-        output.register_hook(
+        hook = output.register_hook(
             partial(self._add, self._serial, output.detach(), output._version, _autocast(output))
         )
+        self._hooks.append(hook)
 
     def _add(
         self, serial: int, output: Tensor, version: int, autocast: torch.autocast, grad: Tensor
     ) -> Tensor | None:
-        if serial != self._serial or not self._active:
+        if serial != self._serial or not self._active or not self._is_learnt_from():
             return None
         self._serial += 1  # a second backward pass through the same output adds nothing
         self._added += 1
@@ -107,6 +114,16 @@ class AddedGradient:
             self._add_to_generator(net, weights)
         self.losses = {name: loss.detach() for name, loss in losses.items()}
         return grad if leaf.grad is None else grad + leaf.grad.to(grad.dtype)
+
+    def _is_learnt_from(self) -> bool:
+        """Whether this pass adds to the generator's gradients; ``torch.autograd.grad`` only looks at some."""
+        nodes = (
+            torch.autograd.graph.get_gradient_edge(p).node for p in parameters_of(self.model.optimizer_g)
+        )
+        try:
+            return any(torch._C._will_engine_execute_node(node) for node in nodes)
+        except RuntimeError:  # asked during torch.autograd.grad of what is no parameter
+            return False
 
     def _images(self, output: Tensor) -> tuple[Tensor, Tensor]:
         missing = [name for name in ('lq', 'gt') if not isinstance(getattr(self.model, name, None), Tensor)]

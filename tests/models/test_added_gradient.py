@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,15 @@ class Ways(SRModel):
         self.output = self.net_g(self.lq)
         loss = 0.5 * self._loss(self.output)
         loss.backward(retain_graph=True)
+        loss.backward()
+        self.optimizer_g.step()
+
+    def _looks_first(self) -> None:
+        """As models with adaptive weights do: gradients are looked at before they are taken."""
+        self.output = self.net_g(self.lq)
+        loss = self._loss(self.output)
+        last = list(self.net_g.parameters())[-1]
+        self.seen = [torch.autograd.grad(loss, x, retain_graph=True)[0] for x in (last, self.output)]
         loss.backward()
         self.optimizer_g.step()
 
@@ -139,9 +150,29 @@ def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor
         torch.testing.assert_close(found[key], value, rtol=1e-10, atol=1e-13, msg=key)
 
 
-@pytest.mark.parametrize('way', ['zeros', 'local_name', 'two_passes', 'detached_after'])
+@pytest.mark.parametrize('way', ['zeros', 'local_name', 'two_passes', 'looks_first', 'detached_after'])
 def test_every_way_to_the_same_step_ends_in_the_same_weights(way: str, in_float64: None) -> None:
     assert_same(weights_after(model_of(way)), weights_after(model_of('plain')))
+
+
+def test_gradients_that_are_only_looked_at_are_the_base_s_own(in_float64: None) -> None:
+    model, base = model_of('looks_first'), build(contrastive_options('SRModel') | {'base_model_type': 'Ways'})
+    base.way = 'looks_first'
+    for one in (model, base):
+        data = batch('SRModel', 1, 32, torch.get_default_dtype())
+        one.lq, one.gt = data['lq'], data['gt']
+        one.optimize_parameters(1)
+    for found, expected in zip(model.seen, base.seen, strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_a_model_that_has_trained_is_freed() -> None:
+    model = model_of('plain')
+    weights_after(model, 1)
+    seen = weakref.ref(model)
+    del model
+    gc.collect()
+    assert seen() is None
 
 
 def test_an_output_that_is_set_twice_counts_once(in_float64: None) -> None:
