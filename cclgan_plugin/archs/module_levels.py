@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from cclgan_plugin.archs.dry_run import DryRun
@@ -125,7 +126,7 @@ class ModuleLevels:
             ``(N, C, h, w)`` for each level.
 
         Raises:
-            OptionError: the network never runs a module.
+            OptionError: the network never runs a module, or runs it without gradient.
         """
         if self.declared:
             inner = {f'net.{name}': weight for name, weight in (weights or {}).items()}
@@ -152,6 +153,14 @@ class ModuleLevels:
         idle = [level for level in self.levels if level not in found]
         if idle:
             raise OptionError(f'{type(self.net).__name__} never runs its module "{idle[0]}"')
+        if torch.is_grad_enabled() and x.requires_grad:
+            for level in self.levels:
+                if not found[level].requires_grad:
+                    raise OptionError(
+                        f'{type(self.net).__name__} computes its module "{level}" without a gradient, as '
+                        'torch.utils.checkpoint does with use_reentrant=True; take another level, or '
+                        'use_reentrant=False'
+                    )
         return {level: found[level] for level in self.levels}
 
     @contextmanager

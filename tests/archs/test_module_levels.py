@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from cclgan_plugin.archs import CCLGANDiscriminator, CCLGANGenerator
 from cclgan_plugin.archs.dry_run import dry_run
@@ -169,6 +170,30 @@ def test_a_module_that_is_not_there_or_never_runs_is_named(net: Awkward, images:
         ModuleLevels(net, ['twcie'])
     with pytest.raises(OptionError, match='Awkward never runs its module "unused"'):
         ModuleLevels(net, ['conv', 'unused']).encode(images)
+
+
+@pytest.mark.parametrize('reentrant', [False, True])
+def test_a_level_without_gradient_is_refused(images: Tensor, reentrant: bool) -> None:
+    """A reentrant checkpoint runs its modules without; what is compared there would teach nothing."""
+
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return checkpoint(self.b, self.a(x), use_reentrant=reentrant)
+
+    levels = ModuleLevels(Checkpointed(), ['a', 'b'])
+    with torch.no_grad():
+        assert set(levels.encode(images)) == {'a', 'b'}
+    x = images.clone().requires_grad_()
+    if reentrant:
+        with pytest.raises(OptionError, match=r'computes its module "b" without a gradient'):
+            levels.encode(x)
+    else:
+        levels.encode(x)['b'].sum().backward()
+        assert x.grad.any()
 
 
 def test_a_module_goes_by_each_of_its_names(images: Tensor) -> None:
