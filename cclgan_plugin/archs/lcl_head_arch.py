@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from cclgan_plugin.archs.init import init_weights
 from cclgan_plugin.archs.precision import at_least_float32
+from cclgan_plugin.archs.unit_vectors import unit_vectors
 from cclgan_plugin.errors import OptionError
 
 
@@ -57,41 +57,14 @@ class LCLHead(nn.Module):
         Returns:
             Unit vectors ``(N, P, dim)`` for each level.
         """
-        embedded = {level: self.mlps[self._key(level)](vectors) for level, vectors in samples.items()}
+        embedded = {level: self._embed(level, vectors) for level, vectors in samples.items()}
         # In float32 under autocast too: bfloat16's rounding, over the temperature, has the size of the loss.
         return {level: unit_vectors(at_least_float32(vectors)) for level, vectors in embedded.items()}
 
-
-class _UnitVectors(torch.autograd.Function):
-    """A third of the operations that autograd would make of it. The lengths are an output for its sake alone:
-    saved outputs have gradients of their own where somebody differentiates the gradient.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-        length = x.norm(dim=-1, keepdim=True)
-        length.masked_fill_(length == 0, 1)
-        unit = x / length
-        ctx.save_for_backward(unit, length)
-        ctx.set_materialize_grads(False)
-        return unit, length
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor | None) -> Tensor | None:
-        unit, length = ctx.saved_tensors
-        of_unit, of_length = grads
-        found = None if of_length is None else of_length * unit
-        if of_unit is not None:
-            along = (of_unit * unit).sum(-1, keepdim=True)
-            across = torch.addcmul(of_unit, unit, along, value=-1) / length
-            found = across if found is None else found + across
-        return found
-
-
-def unit_vectors(x: Tensor) -> Tensor:
-    """Divide vectors ``(..., C)`` by their lengths, in float32 or wider.
-
-    A vector of zeros stays one, and its gradient is not divided. A fresh head makes them, where all its
-    hidden units are off, and ``F.normalize`` would multiply their gradient by 1e12.
-    """
-    return _UnitVectors.apply(x)[0]
+    def _embed(self, level: str, vectors: Tensor) -> Tensor:
+        mlp = self.mlps[self._key(level)]
+        if not torch.is_autocast_enabled(vectors.device.type):
+            # Features may come from under an autocast that has ended.
+            vectors = vectors.to(next(mlp.parameters()).dtype)
+        embedded: Tensor = mlp(vectors)
+        return embedded

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from cclgan_plugin.archs.precision import at_least_float32
+from cclgan_plugin.archs.unit_vectors import unit_vectors
 from cclgan_plugin.kernels import compares
 from cclgan_plugin.losses.gather import gather_batches
 
@@ -38,7 +38,8 @@ def patch_nce(
         query: ``(N, P, C)``: P sampled vectors of each of N images.
         key: ``(N, P, C)``, row i of an image belonging to row i of its query.
         temperature: T, above 0.
-        normalized: whether both are unit vectors already; otherwise they are divided by their L2 norms.
+        normalized: whether both are unit vectors already; otherwise they are divided by their L2 norms
+            (zeros stay zeros).
         negatives: whose keys j runs over: the same ``'image'`` (P), the whole ``'batch'`` (N P), or the
             batches of all processes (``'global'``; equal to ``'batch'`` where nothing is distributed).
 
@@ -59,7 +60,7 @@ def patch_nce(
         raise ValueError(f'patch_nce: negatives must be one of {NEGATIVES}, got {negatives!r}')
     query, key = at_least_float32(query), at_least_float32(key.detach())
     if not normalized:
-        query, key = F.normalize(query, dim=-1), F.normalize(key, dim=-1)
+        query, key = unit_vectors(query), unit_vectors(key)
     # Autocast would do this product in bfloat16, whose rounding, over T, is of the size of the loss.
     with torch.autocast(query.device.type, enabled=False):
         if negatives == 'image':

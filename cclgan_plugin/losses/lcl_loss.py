@@ -92,7 +92,17 @@ class LCLLoss(nn.Module):
 
         Returns:
             ``loss_weight`` times the mean over levels, a scalar.
+
+        Raises:
+            ValueError: the two maps of a level differ in height or width.
         """
+        for level in self.layers:
+            sizes = [tuple(features[level].shape[-2:]) for features in (query_features, key_features)]
+            if sizes[0] != sizes[1]:
+                raise ValueError(
+                    f'LCLLoss: level "{level}" is {sizes[0]} in the query and {sizes[1]} in the key; places '
+                    'are compared, so both must have the same height and width'
+                )
         locations = self.draw(query_features) if locations is None else locations
         queries: Mapping[str, Tensor] = sample_levels(query_features, locations)
         if query_head is not None:

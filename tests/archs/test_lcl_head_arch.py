@@ -6,7 +6,7 @@ from basicsr.archs import build_network
 from torch.nn import functional as F
 
 from cclgan_plugin.archs import CCLGANGenerator, LCLHead
-from cclgan_plugin.archs.lcl_head_arch import unit_vectors
+from cclgan_plugin.archs.unit_vectors import unit_vectors
 from cclgan_plugin.errors import OptionError
 
 

@@ -57,6 +57,15 @@ def test_patch_nce_of_equal_vectors_is_the_logarithm_of_their_number():
     assert patch_nce(same, same, negatives='batch').item() == pytest.approx(math.log(16), rel=1e-12)
 
 
+def test_patch_nce_of_a_vector_of_zeros_has_a_gradient_like_others():
+    """Such as a black pixel; 1 / eps would be 1e12 of it."""
+    query = torch.randn(1, 5, 3, generator=torch.Generator().manual_seed(0))
+    query[0, 2] = 0
+    query.requires_grad_()
+    patch_nce(query, torch.randn(1, 5, 3, generator=torch.Generator().manual_seed(1))).backward()
+    assert 0 < query.grad[0, 2].norm() < 100
+
+
 def test_global_negatives_equal_batch_negatives_in_one_process():
     query, key = draw(2, 5, 4), draw(2, 5, 4, seed=1)
     assert torch.equal(patch_nce(query, key, negatives='global'), patch_nce(query, key, negatives='batch'))

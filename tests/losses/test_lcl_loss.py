@@ -48,6 +48,23 @@ def test_without_heads_and_locations_it_compares_the_features_themselves():
     torch.testing.assert_close(loss(same, same), expected, rtol=1e-12, atol=0)
 
 
+def test_maps_of_different_sizes_have_no_places_in_common():
+    loss = LCLLoss(num_patches=4, layers=['a'])
+    with pytest.raises(ValueError, match=r'level "a" is \(6, 5\) in the query and \(12, 10\) in the key'):
+        loss({'a': torch.randn(1, 3, 6, 5)}, {'a': torch.randn(1, 3, 12, 10)})
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float64])
+def test_heads_take_features_of_another_precision(dtype):
+    """Those of an autocast that has ended, for example."""
+    head = LCLHead({'a': 3}, dim=6)
+    x = torch.randn(1, 3, 6, 5).to(dtype).requires_grad_()
+    loss = LCLLoss(num_patches=4, layers=['a'])({'a': x}, {'a': x.detach().roll(1, -1)}, None, head, head)
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert x.grad.abs().max() > 0
+
+
 def test_keys_and_their_head_get_no_gradient():
     query = {level: x.requires_grad_() for level, x in maps(0).items()}
     key = {level: x.requires_grad_() for level, x in maps(1).items()}
