@@ -9,6 +9,8 @@ trained so on a GPU, and derain-small-free in less than half the time on a CPU t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -44,8 +46,12 @@ class PairedModel(SRModel):
         """SRModel's, once the network is as the step wants it."""
         self.modes = _modes(self.opt['train'], self)
         self.modes.prepare(nn.ModuleDict({'g': self.get_bare_model(self.net_g)}))
-        _run_in(self.modes, self.net_g)
         super().init_training_settings()
+
+    def optimize_parameters(self, current_iter: int) -> None:
+        """SRModel's, with the network under autocast."""
+        with _running_in(self.modes, self.net_g):
+            super().optimize_parameters(current_iter)
 
     def feed_data(self, data: dict[str, Any]) -> None:
         """A batch on the device; its inputs, and with them all activations, in the step's memory format."""
@@ -63,14 +69,20 @@ def _modes(train: dict[str, Any], model: SRModel) -> StepModes:
     return StepModes(Precision(amp, model.device), channels_last)
 
 
-def _run_in(modes: StepModes, net: nn.Module) -> None:
-    """Let a network learn under autocast; what it gives is float32, and validation knows nothing of it."""
+@contextmanager
+def _running_in(modes: StepModes, net: nn.Module) -> Iterator[None]:
+    """Let a network learn under autocast; what it gives is float32.
+
+    For the time of a step only: a copy of the network, and a file of it, would be bound to this one.
+    """
     whole = net.forward
 
     def forward(x: Tensor) -> Tensor:
-        if not net.training:
-            return whole(x)
         with modes.autocast():
             return whole(x).float()
 
     net.forward = forward
+    try:
+        yield
+    finally:
+        del net.forward

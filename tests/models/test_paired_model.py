@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from basicsr.models.sr_model import SRModel
-from contrastive_runs import build, plain_options, train, weights
+from contrastive_runs import build, contrastive_options, losses_for, plain_options, train, weights
 
 from cclgan_plugin.errors import OptionError
 
@@ -56,6 +58,26 @@ def test_bf16_learns_in_bfloat16_and_keeps_everything_else() -> None:
     assert seen == [torch.bfloat16, torch.float32]
     for parameter in model.net_g.parameters():
         assert parameter.dtype == parameter.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize('amp', ['off', 'bf16'])
+def test_a_copy_of_the_network_is_one(amp: str, tmp_path: Path) -> None:
+    """Not bound to the weights of the other, and a file of it can be written."""
+    net = trained(amp=amp, iterations=1).net_g
+    other = copy.deepcopy(net)
+    for parameter in other.parameters():
+        parameter.data.zero_()
+    assert not other(torch.ones(1, 3, 8, 8)).any()
+    torch.save(net, tmp_path / 'net.pt')
+
+
+@pytest.mark.parametrize('amp', ['off', 'bf16'])
+def test_ccl_losses_go_with_it(amp: str) -> None:
+    opt = contrastive_options('SRModel', **losses_for('SRModel')) | {'base_model_type': 'PairedModel'}
+    opt['train']['amp'] = amp
+    model = build(opt)
+    train(model, 'SRModel', 1)
+    assert {'l_intra_ccl', 'l_lcl'} <= model.get_current_log().keys()
 
 
 @pytest.mark.parametrize(
