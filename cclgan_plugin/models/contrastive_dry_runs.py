@@ -27,7 +27,9 @@ def head_channels(term: LCLTerm, opt: Mapping[str, Any], device: torch.device) -
     if isinstance(term.encoder, ModuleLevels):
         net = term.encoder.net
         images = training_images(opt, 'lq', device)
-        channels = level_channels(net, run_alone(net, images, f'{WHERE}.lcl.encoder', OWN_ENCODER))
+        channels = level_channels(
+            net, run_alone(net, images, f'{WHERE}.lcl.encoder', OWN_ENCODER), images.shape[1]
+        )
         return {level: channels[level] for level in term.encoder.levels}
     with torch.no_grad():
         features = dict(zip(term.encoder.layers, term.encoder(images), strict=True))
@@ -47,7 +49,9 @@ def crop_size(opt: Mapping[str, Any]) -> int:
     train = datasets.get('train') if isinstance(datasets, Mapping) else None
     # Real-ESRGAN's models crop what their dataset gives once more, unless the pairs are ready made.
     own = opt.get('gt_size') if opt.get('high_order_degradation', True) else None
-    return int(own or (train or {}).get('gt_size') or 128)
+    # Datasets and discriminators of faces call it otherwise.
+    named = (train or {}).get('gt_size') or (train or {}).get('out_size')
+    return int(own or named or (opt.get('network_d') or {}).get('input_size') or 128)
 
 
 def training_images(opt: Mapping[str, Any], side: str, device: torch.device) -> Tensor:
@@ -55,7 +59,8 @@ def training_images(opt: Mapping[str, Any], side: str, device: torch.device) -> 
     size = crop_size(opt)
     if side == 'lq':
         size = max(size // int(opt.get('scale') or 1), 1)
-    channels = int((opt.get('network_g') or {}).get('num_in_ch') or 3)
+    net_g = opt.get('network_g') or {}
+    channels = int(net_g.get('num_in_ch') or net_g.get('in_chans') or net_g.get('in_channels') or 3)
     return torch.rand(2, channels, size, size, generator=torch.Generator().manual_seed(0)).to(device)
 
 

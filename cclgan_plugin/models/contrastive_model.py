@@ -51,8 +51,9 @@ class ContrastiveModel(BaseModel):
     net_h: nn.Module | None = None
 
     def __new__(cls, opt: dict[str, Any]) -> ContrastiveModel:
+        own: Any = cls
         base: Any = find_base(opt)
-        return super().__new__(_with_base(base) if cls is ContrastiveModel else cls)
+        return super().__new__(own if issubclass(own, base) else _with_base(own, base))
 
     def __init__(self, opt: dict[str, Any]) -> None:
         self._is_set_up = False
@@ -146,5 +147,5 @@ class ContrastiveModel(BaseModel):
 
 
 @functools.cache
-def _with_base(base: Any) -> type[ContrastiveModel]:
-    return type(f'Contrastive{base.__name__}', (ContrastiveModel, base), {'__doc__': base.__doc__})
+def _with_base(cls: type[ContrastiveModel], base: Any) -> type[ContrastiveModel]:
+    return type(f'Contrastive{base.__name__}', (cls, base), {'__doc__': base.__doc__})

@@ -106,7 +106,7 @@ def _build_lcl(
     opt: Mapping[str, Any], block: Mapping[str, Any], net_g: nn.Module, device: torch.device
 ) -> LCLTerm:
     here = f'{WHERE}.lcl'
-    block = dict(block)
+    block = {key: value for key, value in block.items() if not (key == 'layers' and value is None)}
     encoder = block.pop('encoder', OWN_ENCODER)
     if isinstance(encoder, Mapping):
         frozen = build_encoder(encoder)

@@ -27,6 +27,7 @@ from contrastive_runs import (
 
 from cclgan_plugin.errors import OptionError, TrainingError, WeightsError
 from cclgan_plugin.models import ContrastiveModel
+from cclgan_plugin.models.contrastive_dry_runs import training_images
 
 LOGS = {'intra_ccl': 'l_intra_ccl', 'inter_ccl': 'l_inter_ccl', 'lcl': 'l_lcl'}
 
@@ -246,6 +247,32 @@ def test_bases_that_restore_no_single_images_are_refused(base: str | None, messa
         build(opt)
     assert str(raised.value).startswith('base_model_type: ')
     assert message in str(raised.value)
+
+
+def test_a_level_list_that_is_left_open_is_the_encoder_s() -> None:
+    """``layers: ~`` is documented as the default."""
+    model = build(contrastive_options('SRModel', lcl={'type': 'LCLLoss', 'encoder': VGG, 'layers': None}))
+    assert list(model.contrastive.terms.lcl.loss.layers) == VGG['layers']
+
+
+def test_a_model_of_ones_own_may_derive_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mine(ContrastiveModel):
+        mine = True
+
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'Mine', Mine)
+    opt = contrastive_options('SRModel', **losses_for('SRModel')) | {'model_type': 'Mine'}
+    model = build(opt)
+    assert isinstance(model, Mine)
+    assert isinstance(model, SRModel)
+    train(model, 'SRModel', 1)
+    assert 'l_lcl' in model.get_current_log()
+
+
+def test_other_names_of_channels_and_sizes_are_understood() -> None:
+    grey = {'network_g': {'in_chans': 1}, 'datasets': {'train': {'out_size': 48}}, 'scale': 2}
+    assert training_images(grey, 'lq', torch.device('cpu')).shape == (2, 1, 24, 24)
+    face = {'network_d': {'input_size': 64}}
+    assert training_images(face, 'gt', torch.device('cpu')).shape == (2, 3, 64, 64)
 
 
 class Elsewhere(SRModel):
