@@ -36,6 +36,7 @@ def remove_older(models: str | Path, states: str | Path, current_iter: int, keep
         Path(states, f'{iteration}.state').unlink(missing_ok=True)
         for path in Path(models).glob(f'net_*_{iteration}.pth'):
             match = _NETWORK.fullmatch(path.name)
-            if match and int(match[1]) == iteration:
+            # A best one may end like an iteration, by the name of its metric: psnr_4.
+            if match and int(match[1]) == iteration and not path.name.startswith('net_g_best_'):
                 path.unlink(missing_ok=True)
     return removed
