@@ -41,6 +41,8 @@ class RunRecord:
         self.finished = False
         self._dataset: str | None = None
         self._measured: set[tuple[int, str | None]] = set()
+        #: The image behind the name of each final picture of a set.
+        self._final: dict[tuple[str | None, str], Path] = {}
         if self.enabled:
             self.curves = Curves(opt['path']['experiments_root'], bool(opt['path'].get('resume_state')))
 
@@ -91,9 +93,14 @@ class RunRecord:
         shown: dict[str, np.ndarray] = {
             captions[key]: to_uint8(visuals[key][0]) for key in captions if key in visuals
         }
-        save_png(
-            labelled_row(shown), self.visualization / 'final' / self._dataset / f'{Path(lq_path[0]).stem}.png'
-        )
+        folder = self.visualization / 'final' / self._dataset
+        save_png(labelled_row(shown), folder / f'{self._final_name(Path(lq_path[0]))}.png')
+
+    def _final_name(self, path: Path) -> str:
+        """As short as it tells the image from the others of its set, which may lie in other folders."""
+        longer = ('_'.join((*path.parent.parts[-depth:], path.name)) for depth in range(1, len(path.parts)))
+        names = (path.stem, path.name, *longer)
+        return next(name for name in names if self._final.setdefault((self._dataset, name), path) == path)
 
     def finish(self) -> None:
         """The run is over: draw the curves; what is validated from now on is drawn too."""
