@@ -18,7 +18,7 @@ from basicsr.utils.dist_util import get_dist_info
 from basicsr.utils.misc import check_resume, get_time_str, set_random_seed
 
 from cclgan_plugin.checksum import sha256_of
-from cclgan_plugin.errors import TrainingError, UserError, WeightsError
+from cclgan_plugin.errors import OptionError, TrainingError, UserError, WeightsError
 from cclgan_plugin.mends import experiment_folders
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
@@ -30,12 +30,14 @@ from cclgan_plugin.training.epoch_plan import Dealing
 from cclgan_plugin.training.retention import numbered_states
 from cclgan_plugin.training.run_lock import claim
 
-__all__ = ['apply', 'load_resume_state', 'needed', 'starting_dealing', 'starting_point']
+__all__ = ['apply', 'load_resume_state', 'needed', 'starting_at_end', 'starting_dealing', 'starting_point']
 
 #: (epoch, iteration) from which the run of this process goes on; the loaders' arithmetic wants to know.
 starting_point: tuple[int, int] = (0, 0)
 #: How the epoch was dealt out when it was interrupted; None if the state does not say.
 starting_dealing: Dealing | None = None
+#: Whether the run had ended there; its last validation came after its last state.
+starting_at_end = False
 
 STATE_KEYS = ('epoch', 'iter', 'optimizers', 'schedulers')
 
@@ -53,13 +55,14 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         WeightsError: ``path.resume_state`` cannot be read, is no training state, or its networks are missing.
         TrainingError: there are states, and none of them can be resumed.
     """
-    global starting_point, starting_dealing
-    starting_point, starting_dealing = (0, 0), None
+    global starting_point, starting_dealing, starting_at_end
+    starting_point, starting_dealing, starting_at_end = (0, 0), None, False
     path = _latest_for_all(opt) if opt.get('auto_resume') else opt['path'].get('resume_state')
     if not path:
         return None
     state = read_state(path)
     opt['path']['resume_state'] = str(path)
+    _check_not_beyond(opt, state['iter'], path)
 
     check_resume(opt, state['iter'])
     _name_keys(opt)
@@ -71,8 +74,18 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
             _set_aside_newer(Path(opt['path']['training_states']), state['iter'])
         remove_left_overs(opt['path'][folder] for folder in ('models', 'training_states'))
     starting_point = (state['epoch'], state['iter'])
+    starting_at_end = state.get('total_iter') == state['iter']
     starting_dealing = _read_dealing(state)
     return state
+
+
+def _check_not_beyond(opt: dict[str, Any], iteration: int, path: Path) -> None:
+    total = opt['train']['total_iter']
+    if iteration > total:
+        raise OptionError(
+            f'train.total_iter: {total:g}, but {path} is of iteration {iteration}, so nothing is left; '
+            'raise it, or go back to an earlier state with path.resume_state'
+        )
 
 
 def _resumed_networks(opt: dict[str, Any]) -> list[str]:

@@ -35,7 +35,8 @@ def init_tb_loggers(opt: dict[str, Any]) -> Any:
 def update_learning_rate(self: Any, current_iter: int, warmup_iter: int = -1) -> None:
     """What begins each iteration; before the first one of a resumed run, the validation that was due."""
     before, val = current_iter - 1, self.opt.get('val')
-    if 0 < before == resume_state.starting_point[1] and val and before % val['val_freq'] == 0:
+    resumed = 0 < before == resume_state.starting_point[1]
+    if resumed and val and (resume_state.starting_at_end or before % val['val_freq'] == 0):
         loaders, _loaders[:] = list(_loaders), []
         for loader in loaders:
             self.validation(loader, before, _tb_loggers[0] if _tb_loggers else None, val['save_img'])

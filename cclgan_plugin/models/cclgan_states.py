@@ -74,6 +74,7 @@ class CCLGANStates(CCLGANParts):
         """What a resumed run needs besides optimizers and schedulers; locations follow from the iteration."""
         return {
             'ranks': self._ranks,
+            'total_iter': int(self.opt['train']['total_iter']),
             'best_metric_results': plain_values(getattr(self, 'best_metric_results', {})),
             'skipped': self.guard.skipped,
             'scalers': self.precision.state_dict(),

@@ -76,6 +76,25 @@ def test_a_run_that_has_ended_goes_on_with_a_higher_total_iter(tmp_path, workers
     assert {key for key in other if not same(state[key], other[key])} == set()
 
 
+def test_the_last_validation_of_a_run_that_is_made_longer_counts(tmp_path):
+    """It came after the last state, and may have been the best one."""
+    prepare(tmp_path, train__total_iter=5, val__val_freq=4)
+    train(tmp_path)
+    curves = tmp_path / 'experiments/tiny/curves.csv'
+
+    def last_values():
+        rows = [line.split(',') for line in curves.read_text().splitlines()]
+        return {name: float(value) for iteration, name, value in rows[1:] if iteration == '5' and ':' in name}
+
+    before = last_values()
+    assert before
+    train(tmp_path, 1, '--auto_resume', '--force_yml', 'train:total_iter=6')
+    assert last_values() == before
+    best = load(tmp_path / 'experiments/tiny/training_states/6.state')['best_metric_results']
+    ((name, metrics),) = best.items()
+    assert metrics['psnr']['val'] >= before[f'{name}: psnr']
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGUSR1], ids=['SIGINT', 'SIGUSR1'])
 def test_other_signals_stop_a_run_too(uninterrupted, tmp_path, number):
     prepare(tmp_path)

@@ -21,7 +21,7 @@ from basicsr.models import build_model
 from basicsr.models.base_model import BaseModel
 from torch import nn
 
-from cclgan_plugin.errors import TrainingError, WeightsError
+from cclgan_plugin.errors import OptionError, TrainingError, WeightsError
 from cclgan_plugin.mends import experiment_folders, resume_state
 from cclgan_plugin.partial_file import partial_path
 
@@ -246,6 +246,14 @@ def test_resuming_works_on_a_cpu_and_below_any_root(make_opt: MakeOpt, train: Tr
     assert resume_state.starting_point == (1, 4)
     assert opt['path']['resume_state'].endswith('training_states/4.state')
     assert opt['path']['pretrain_network_g'].endswith('models/net_g_4.pth')
+
+
+def test_a_run_that_is_to_end_before_where_it_is_is_refused(make_opt: MakeOpt, train: Train) -> None:
+    """It would train nothing, and look like success."""
+    opt = interrupted(make_opt, train)
+    opt['train']['total_iter'] = 3
+    with pytest.raises(OptionError, match=r'train\.total_iter: 3, but .*4\.state is of iteration 4'):
+        train_module.load_resume_state(opt)
 
 
 def test_resuming_is_forgotten_elsewhere_and_needs_cuda_without_the_mend(
