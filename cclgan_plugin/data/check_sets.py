@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cclgan_plugin.data.find_source import find_source, is_database
-from cclgan_plugin.data.image_folder import check_folder, find_images
+from cclgan_plugin.data.image_folder import check_folder, find_images, images_at_the_top
+from cclgan_plugin.data.meta_info import paired_name, read_meta_info
 from cclgan_plugin.data.sources import FileSource, ImageSource
 from cclgan_plugin.errors import DataError, OptionError, did_you_mean
 
@@ -64,6 +65,8 @@ def sets_of_options(datasets: Any) -> list[CheckedSet]:
         raise OptionError('datasets: expected a map of train, val, test_1 ... to datasets')
     sets = []
     for phase, dataset in datasets.items():
+        if dataset is None:  # switched off
+            continue
         if not isinstance(dataset, dict) or not isinstance(dataset.get('type'), str):
             raise OptionError(f'datasets.{phase}: expected a map with a type')
         roots = [side for side in ('lq', 'gt') if dataset.get(f'dataroot_{side}') is not None]
@@ -83,9 +86,15 @@ def _set_of(phase: str, side: str, dataset: dict[str, Any]) -> CheckedSet:
     unpaired = dataset['type'] == 'UnpairedImageDataset'
     listed = dataset.get(f'meta_info_file_{side}') if unpaired else dataset.get('meta_info_file')
     backend = dataset.get('io_backend') or {'type': 'disk'}
-    if not unpaired and backend.get('type') == 'lmdb':
-        listed = None  # BasicSR's own datasets take all keys then
-    source = find_source(side, dataset[f'dataroot_{side}'], listed, backend)
+    root = os.path.expanduser(dataset[f'dataroot_{side}'])
+    if unpaired or backend.get('type') == 'lmdb' or not os.path.isdir(root):
+        source = find_source(side, root, listed, backend)
+    elif listed is None:
+        source = FileSource(root, images_at_the_top(root, f'dataroot_{side}'))
+    else:
+        template = dataset.get('filename_tmpl', '{}') if side == 'lq' else '{}'
+        names = [image.name for image in read_meta_info(os.path.expanduser(listed), 'meta_info_file')]
+        source = FileSource(root, [paired_name(name, template, root) for name in names])
     training = phase.split('_')[0] == 'train'
     return CheckedSet(
         name=f'{phase} {side}',

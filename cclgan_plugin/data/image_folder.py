@@ -51,6 +51,27 @@ def find_images(root: str, what: str = 'folder') -> list[str]:
     return images
 
 
+def images_at_the_top(root: str, what: str = 'folder') -> list[str]:
+    """Those of :func:`find_images` that BasicSR's own datasets take: they do not look into subfolders.
+
+    Others are told by a warning, once.
+
+    Raises:
+        DataError: as there; or all images lie in subfolders.
+    """
+    images = find_images(root, what)
+    top = [name for name in images if '/' not in name]
+    advice = 'name them in meta_info_file, or move them up'
+    if not top:
+        raise DataError(f'{what}: all {len(images)} images of "{root}" lie in subfolders; {advice}')
+    if len(top) < len(images):
+        _warn(
+            f'{what}: {len(images) - len(top)} images in subfolders of "{root}", such as '
+            f'{next(name for name in images if "/" in name)}, are not taken; {advice}'
+        )
+    return top
+
+
 def _counted(extensions: Counter[str]) -> str:
     return ', '.join(f'{count} x {extension}' for extension, count in extensions.most_common(5))
 

@@ -47,7 +47,9 @@ def _split(entry: str, source: str) -> tuple[list[str], Any]:
         raise OptionError(f'{source}: {BASE_KEY} and {DELETE_KEY} belong into options files')
     right = right.strip()
     if not right:
-        raise OptionError(f'{source}: no value after the "="; write ~ for "nothing" and "" for an empty text')
+        raise OptionError(
+            f'{source}: no value after the "="; write null for "nothing" and "" for an empty text'
+        )
     return keys, parse_value(right, source)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import math
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from cclgan_plugin.errors import DataError, OptionError, UserError
@@ -17,6 +19,8 @@ _LookedAt = tuple[Any, Collection[tuple[int, int]]]
 GLANCES = 5000
 #: Files that are decoded, spread evenly over the set.
 DECODED = 16
+#: Pixels by which a truth may be larger than its image: in some collections the two differ by an edge.
+EDGE = 16
 
 
 def check_datasets(opt: dict[str, Any]) -> None:
@@ -89,9 +93,7 @@ def _check_paired(dataset: dict[str, Any]) -> _LookedAt:
 
     backend = dataset['io_backend']['type']
     if backend == 'lmdb':
-        sides = [
-            find_source(side, dataset[f'dataroot_{side}'], None, {'type': 'lmdb'}) for side in ('lq', 'gt')
-        ]
+        sides = [find_source(*_database(dataset, side)) for side in ('lq', 'gt')]
         _same_names([set(side.names) for side in sides], dataset)
     else:
         template = dataset.get('filename_tmpl', '{}')
@@ -106,7 +108,8 @@ def _check_paired(dataset: dict[str, Any]) -> _LookedAt:
         _same_names([set(found), set(lq)], dataset)
         _one_partner_each(lq, gt, dataset)
         sides = [FileSource(dataset['dataroot_lq'], lq), FileSource(dataset['dataroot_gt'], gt)]
-    sizes = [_look_at(side) for side in sides]
+    odd = () if dataset.get('phase') == 'train' else tuple(_unequal(sides, dataset.get('scale', 1)))
+    sizes = [_look_at(side, odd) for side in sides]
     if dataset.get('phase') == 'train':
         pairs = len(sides[0])
         _check_batch(pairs, dataset, f'a batch has {dataset["batch_size_per_gpu"]} pairs; there are {pairs}')
@@ -120,12 +123,22 @@ def _check_single(dataset: dict[str, Any]) -> _LookedAt:
     from cclgan_plugin.data.sources import FileSource
 
     if dataset['io_backend']['type'] == 'lmdb':
-        source = find_source('lq', dataset['dataroot_lq'], None, {'type': 'lmdb'})
+        source = find_source(*_database(dataset, 'lq'))
     else:
         source = FileSource(dataset['dataroot_lq'], _names(dataset, 'lq'))
     _look_at(source)
     # Whatever metrics there are, none of those that have a border is taken of it.
     return source, ()
+
+
+def _database(dataset: dict[str, Any], side: str) -> tuple[str, str, str | None, dict[str, str]]:
+    """What ``find_source`` is asked for."""
+    from cclgan_plugin.data.meta_info import read_meta_info
+
+    listed = dataset.get('meta_info_file')
+    if listed is not None:
+        read_meta_info(listed, 'meta_info_file')  # which says what is wrong with it
+    return side, dataset[f'dataroot_{side}'], listed, {'type': 'lmdb'}
 
 
 def _check_roots(dataset: dict[str, Any]) -> None:
@@ -141,7 +154,7 @@ def _check_roots(dataset: dict[str, Any]) -> None:
 
 def _names(dataset: dict[str, Any], side: str) -> list[str]:
     """The files that BasicSR's own datasets take: those of a list, or every one in the folder itself."""
-    from cclgan_plugin.data.image_folder import check_folder
+    from cclgan_plugin.data.image_folder import check_folder, images_at_the_top
     from cclgan_plugin.data.meta_info import read_meta_info
 
     key = f'dataroot_{side}'
@@ -158,8 +171,7 @@ def _names(dataset: dict[str, Any], side: str) -> list[str]:
         return names
     with os.scandir(root) as entries:
         names = sorted(entry.name for entry in entries if not entry.name.startswith('.') and entry.is_file())
-    if not names:
-        raise DataError(f'{key}: no image in "{root}"')
+    images_at_the_top(root, key)
     return names
 
 
@@ -189,17 +201,49 @@ def _one_partner_each(lq: Sequence[str], gt: Sequence[str], dataset: dict[str, A
 
 
 def _same_sizes(sides: Sequence[Any], sizes: Sequence[dict[int, tuple[int, int]]], scale: int) -> None:
-    for index in sizes[0].keys() & sizes[1].keys():
+    """Of a pair that is measured; BasicSR compares the upper left part of a truth that is larger."""
+    larger = []
+    for index in sorted(sizes[0].keys() & sizes[1].keys()):
         (lq_h, lq_w), (gt_h, gt_w) = sizes[0][index], sizes[1][index]
-        if gt_h < lq_h * scale or gt_w < lq_w * scale:
-            raise DataError(
-                f'{sides[1].name(index)} is {gt_w}x{gt_h}, smaller than {sides[0].name(index)} ({lq_w}x{lq_h}'
-                f'{f" times scale {scale}" if scale != 1 else ""}); the two cannot be compared'
-            )
+        beyond = gt_h - lq_h * scale, gt_w - lq_w * scale
+        told = (
+            f'{sides[1].name(index)} is {gt_w}x{gt_h}, {{}} than {sides[0].name(index)} ({lq_w}x{lq_h}'
+            f'{f" times scale {scale}" if scale != 1 else ""})'
+        )
+        if min(beyond) < 0:
+            raise DataError(told.format('smaller') + '; the two cannot be compared')
+        if max(beyond) > EDGE:
+            raise DataError(told.format('larger') + '; its upper left part alone would be compared')
+        if max(beyond) >= scale:
+            larger.append(told.format('larger'))
+    if larger:
+        logging.getLogger('basicsr').warning(
+            f'{larger[0]}: its upper left part alone is compared'
+            + (f'; so it is with {len(larger) - 1} more' if len(larger) > 1 else '')
+        )
 
 
-def _look_at(source: Any) -> dict[int, tuple[int, int]]:
-    """Glance at the first bytes of many images, decode a few; height and width of these, by index."""
+def _unequal(sides: Sequence[Any], scale: int) -> Iterator[int]:
+    """Pairs of files whose headers announce sizes that do not match: they are worth decoding."""
+    from PIL import Image
+
+    from cclgan_plugin.data.sources import FileSource
+
+    if not all(isinstance(side, FileSource) for side in sides):
+        return
+    for index in range(len(sides[0])):
+        found = []
+        for side in sides:
+            with contextlib.suppress(Exception), Image.open(side.name(index)) as header:
+                found.append(header.size)
+        if len(found) == 2:
+            beyond = [gt - lq * scale for lq, gt in zip(*found, strict=True)]
+            if min(beyond) < 0 or max(beyond) >= scale:
+                yield index
+
+
+def _look_at(source: Any, further: Sequence[int] = ()) -> dict[int, tuple[int, int]]:
+    """Glance at the first bytes of many images, decode a few and ``further``; height and width of these."""
     import cv2
 
     from cclgan_plugin.data.decode import decode_image
@@ -211,7 +255,8 @@ def _look_at(source: Any) -> dict[int, tuple[int, int]]:
                 # Says what it is; and some that OpenCV does not know can be read nevertheless.
                 decode_image(source.read(index), source.name(index))
     step = max(1, len(source) // DECODED)
-    shapes = {i: decode_image(source.read(i), source.name(i)).shape for i in range(0, len(source), step)}
+    chosen = {*range(0, len(source), step), *further[:DECODED]}
+    shapes = {i: decode_image(source.read(i), source.name(i)).shape for i in sorted(chosen)}
     return {i: (shape[0], shape[1]) for i, shape in shapes.items()}
 
 

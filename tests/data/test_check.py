@@ -161,6 +161,24 @@ def test_databases_are_checked_like_folders(data: Path, tmp_path: Path) -> None:
     assert finding.images == ('0', '9')
 
 
+def test_what_a_run_would_take_is_what_is_checked(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Sets that are off, lists of other names, and subfolders, into which BasicSR's datasets do not look."""
+    options = {**_options(data), 'test_2': None}
+    (data / 'val/rainy/0.png').rename(data / 'val/rainy/0_rain.png')
+    (data / 'list.txt').write_text('0.png\n')
+    options['val'] |= {'meta_info_file': str(data / 'list.txt'), 'filename_tmpl': '{}_rain'}
+    sets = sets_of_options(options)
+    assert [one.source.names for one in sets[2:]] == [['0_rain.png'], ['0.png']]
+    (data / 'val/clean/sub').mkdir()
+    cv2.imwrite(str(data / 'val/clean/sub/1.png'), _scene(22))
+    del options['val']['meta_info_file']
+    assert [one.source.names for one in sets_of_options(options)[2:]] == [['0_rain.png'], ['0.png']]
+    assert '1 images in subfolders' in caplog.text
+    (data / 'val/clean/0.png').unlink()
+    with pytest.raises(DataError, match=r'all 1 images of .* lie in subfolders; name them in meta_info_file'):
+        sets_of_options(options)
+
+
 def test_a_misspelt_key_of_a_whole_options_file_is_not_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

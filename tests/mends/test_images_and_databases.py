@@ -228,6 +228,19 @@ def test_listed_names_may_have_spaces_and_lists_comments(tmp_path: Path, write_i
     assert Path(unmended[1]['gt_path']).name == 'my'
 
 
+def test_a_list_of_a_database_is_read_too(database: str, tmp_path: Path) -> None:
+    """Else validation would be measured on what was trained on."""
+    (tmp_path / 'list.txt').write_text('b.png\n')
+    backend = {'io_backend': {'type': 'lmdb'}, 'meta_info_file': str(tmp_path / 'list.txt')}
+    one = data.build_dataset(single(Path(database), **backend))
+    assert one.paths == ['b']
+    pairs = single(Path(database), type='PairedImageDataset', dataroot_gt=database, scale=1, **backend)
+    assert data.build_dataset(pairs).paths == [{'lq_path': 'b', 'gt_path': 'b'}]
+    (tmp_path / 'list.txt').write_text('b.png\nz.png\n')
+    with pytest.raises(DataError, match=r'list\.txt:2: there is no key for "z\.png"'):
+        data.build_dataset(single(Path(database), **{**backend, 'io_backend': {'type': 'lmdb'}}))
+
+
 def test_listed_pairs_keep_their_folders(tmp_path: Path, write_images: WriteImages) -> None:
     """``a/0.png`` is not the ``0.png`` that lies beside ``a``."""
     lq = write_images(tmp_path / 'lq', 1)

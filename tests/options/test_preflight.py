@@ -104,6 +104,36 @@ def test_pairs_must_match(run: Options, tmp_path: Path) -> None:
     assert 'val/clean/2.png is 20x20, smaller than val/rainy/2.png (40x40)' in message
 
 
+def test_every_pair_is_measured_whole(run: Options, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of many pairs a few are decoded, but the size of none may be off; a narrow edge is told."""
+    for i in range(3, 40):
+        for folder in ('val/rainy', 'val/clean'):
+            save_image(tmp_path / folder / f'{i}.png')
+    preflight(run())
+    assert not caplog.text
+    for odd, what in ((39, 'smaller'), (60, 'larger')):
+        save_image(tmp_path / 'val/clean/38.png', size=odd)
+        message = refused(run(), DataError)
+        assert f'val/clean/38.png is {odd}x{odd}, {what} than val/rainy/38.png (40x40)' in message
+    save_image(tmp_path / 'val/clean/38.png', size=44)
+    preflight(run())
+    assert 'larger than val/rainy/38.png (40x40): its upper left part alone is compared' in caplog.text
+
+
+def test_images_in_subfolders_are_told(
+    run: Options, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """BasicSR's datasets do not look there."""
+    save_image(tmp_path / 'val/rainy/more/7.png')
+    preflight(run())
+    assert (
+        'dataroot_lq: 1 images in subfolders of "val/rainy", such as more/7.png, are not taken' in caplog.text
+    )
+    for i in range(3):
+        (tmp_path / f'val/rainy/{i}.png').unlink()
+    assert 'dataroot_lq: all 1 images of "val/rainy" lie in subfolders' in refused(run(), DataError)
+
+
 def test_pairs_by_template_and_by_list(run: Options, tmp_path: Path) -> None:
     """``filename_tmpl`` and ``meta_info_file`` are followed as BasicSR does."""
     for i in range(3):
