@@ -117,9 +117,8 @@ class AddedGradient:
 
     def _is_learnt_from(self) -> bool:
         """Whether this pass adds to the generator's gradients; ``torch.autograd.grad`` only looks at some."""
-        nodes = (
-            torch.autograd.graph.get_gradient_edge(p).node for p in parameters_of(self.model.optimizer_g)
-        )
+        learning = (p for p in parameters_of(self.model.optimizer_g) if p.requires_grad)
+        nodes = (torch.autograd.graph.get_gradient_edge(p).node for p in learning)
         try:
             return any(torch._C._will_engine_execute_node(node) for node in nodes)
         except RuntimeError:  # asked during torch.autograd.grad of what is no parameter

@@ -166,6 +166,15 @@ def test_gradients_that_are_only_looked_at_are_the_base_s_own(in_float64: None) 
         torch.testing.assert_close(found, expected)
 
 
+def test_weights_that_are_frozen_may_be_among_the_optimizer_s(in_float64: None) -> None:
+    model = model_of('plain')
+    next(iter(model.net_g.parameters())).requires_grad_(False)
+    before = weights_after(model, 0)
+    after = weights_after(model, 1)
+    assert model.contrastive.losses.keys() >= {'l_intra_ccl', 'l_lcl'}
+    assert torch.equal(before['g.conv_first.weight'], after['g.conv_first.weight'])
+
+
 def test_a_model_that_has_trained_is_freed() -> None:
     model = model_of('plain')
     weights_after(model, 1)
