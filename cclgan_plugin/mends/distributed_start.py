@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 
 import torch
@@ -21,10 +22,14 @@ from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
 from cclgan_plugin.mends.slurm_start import read_slurm
 
-__all__ = ['abandon', 'apply', 'init_dist', 'leave', 'needed']
+__all__ = ['abandon', 'after_join', 'apply', 'init_dist', 'leave', 'needed']
 
 #: What torchrun tells each process it starts.
 RENDEZVOUS = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
+
+
+#: Called in every process once all have met.
+after_join: list[Callable[[], None]] = []
 
 
 def init_dist(
@@ -59,6 +64,8 @@ def init_dist(
         )
     if torch.cuda.is_available():
         local_rank, num_gpus = int(os.environ['LOCAL_RANK']), torch.cuda.device_count()
+        if launcher == 'slurm' and num_gpus == 1:
+            local_rank = 0  # srun may show each task its own card alone
         if local_rank >= num_gpus:
             raise OptionError(
                 f'{local_rank + 1} or more processes were started on a machine with {num_gpus} GPU(s); '
@@ -67,8 +74,18 @@ def init_dist(
         torch.cuda.set_device(local_rank)
     elif backend == 'nccl':
         backend = 'gloo'
-    dist.init_process_group(backend=backend, timeout=timeout)
+    try:
+        dist.init_process_group(backend=backend, timeout=timeout)
+    except dist.DistNetworkError as error:
+        if 'EADDRINUSE' not in str(error):
+            raise
+        port, host = os.environ['MASTER_PORT'], os.environ['MASTER_ADDR']
+        raise OptionError(
+            f'dist_params.port: {port} is in use on {host}, perhaps by another run; choose another one'
+        ) from error
     atexit.register(leave)
+    for call in after_join:
+        call()
 
 
 def leave() -> None:

@@ -18,6 +18,7 @@ from basicsr.utils.dist_util import get_dist_info
 from cclgan_plugin.errors import OptionError
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
+from cclgan_plugin.training.distributed import wait_for_all
 from cclgan_plugin.training.run_lock import claim
 
 __all__ = ['apply', 'before_create', 'check_before', 'make_exp_dirs', 'mkdir_and_rename', 'needed']
@@ -33,8 +34,10 @@ def check_before(opt: dict[str, Any]) -> None:
     """Run the checks that must hold before a run touches its folders, in every process, and claim them."""
     for check in before_create:
         check(opt)
-    if opt['is_train'] and get_dist_info()[0] == 0:
-        claim(opt['path']['experiments_root'])
+    # Nothing is renamed before all processes have found nothing wrong.
+    wait_for_all()
+    if get_dist_info()[0] == 0:
+        claim(opt['path']['experiments_root' if opt['is_train'] else 'results_root'])
 
 
 def mkdir_and_rename(path: str) -> None:

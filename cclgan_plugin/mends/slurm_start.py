@@ -27,7 +27,8 @@ def read_slurm(environment: Mapping[str, str], port: int | None = None) -> dict[
 
     Args:
         environment: with ``SLURM_PROCID``, ``SLURM_NTASKS``, ``SLURM_LOCALID`` and ``SLURM_NODELIST``.
-        port: where the processes meet; else ``MASTER_PORT`` of the environment, else 29500.
+        port: where the processes meet; else ``MASTER_PORT`` of the environment, else one that follows from
+            the number of the job, so that two jobs of one host do not meet.
 
     Returns:
         ``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``, ``MASTER_ADDR`` and ``MASTER_PORT``.
@@ -47,8 +48,13 @@ def read_slurm(environment: Mapping[str, str], port: int | None = None) -> dict[
         'WORLD_SIZE': environment['SLURM_NTASKS'],
         'LOCAL_RANK': environment['SLURM_LOCALID'],
         'MASTER_ADDR': first_host(environment['SLURM_NODELIST']),
-        'MASTER_PORT': str(port or environment.get('MASTER_PORT') or DEFAULT_PORT),
+        'MASTER_PORT': str(port or environment.get('MASTER_PORT') or _port_of(environment)),
     }
+
+
+def _port_of(environment: Mapping[str, str]) -> int:
+    job = environment.get('SLURM_JOB_ID', '')
+    return 15_000 + int(job) % 14_000 if job.isdecimal() else DEFAULT_PORT
 
 
 def first_host(node_list: str) -> str:

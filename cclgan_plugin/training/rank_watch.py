@@ -8,13 +8,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import torch.distributed as dist
 
 from cclgan_plugin.errors import TrainingError
-from cclgan_plugin.training.built_models import watch_built_models
-from cclgan_plugin.training.distributed import is_distributed, wait_for_all
+from cclgan_plugin.mends import distributed_start
+from cclgan_plugin.training.distributed import wait_for_all
 
 #: Seconds between two signs of life.
 BEAT = 1.0
@@ -111,30 +110,31 @@ class RankWatch:
 
 @contextmanager
 def end_together() -> Iterator[None]:
-    """Watch over the processes of the runs inside, from when they have a model.
+    """Watch over the processes of the run inside, from when they have met.
 
     Raises:
         TrainingError: another process is gone.
     """
     watches: list[RankWatch] = []
 
-    def watch(model: Any, opt: dict[str, Any]) -> None:
-        if is_distributed() and dist.get_world_size() > 1 and not watches:
+    def watch() -> None:
+        if dist.get_world_size() > 1:
             watches.append(RankWatch())
 
-    with watch_built_models(watch):
-        try:
-            yield
-            if watches:
-                # Nobody leaves, and takes the store along, while others are at work.
-                wait_for_all()
-        except BaseException as error:
-            explained = watches[0].explain(error) if watches else error
-            if watches:
-                watches[0].fail(explained)
-            if explained is error:
-                raise
-            raise explained from error
-        finally:
-            for one in watches:
-                one.close()
+    distributed_start.after_join.append(watch)
+    try:
+        yield
+        if watches:
+            # Nobody leaves, and takes the store along, while others are at work.
+            wait_for_all()
+    except BaseException as error:
+        explained = watches[0].explain(error) if watches else error
+        if watches:
+            watches[0].fail(explained)
+        if explained is error:
+            raise
+        raise explained from error
+    finally:
+        distributed_start.after_join.remove(watch)
+        for one in watches:
+            one.close()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import torch
-from forked import command, finish, needs_fork, start, start_ranks
+from forked import command, finish, needs_fork, run_ranks, start, start_ranks
 from tiny_run import write_options
 from whole_runs import OPTIONS, before_iteration, load, prepare, same, train
 
@@ -165,6 +165,45 @@ def test_two_processes_skip_together(tmp_path):
     assert same(weights(tmp_path, 1), weights(tmp_path, 2))
     assert not same(weights(tmp_path, 2), weights(tmp_path, 3))
     assert 'l_idt is nan at iteration 2; the iteration is skipped' in (tmp_path / 'rank0.log').read_text()
+
+
+def test_a_process_that_cannot_start_stops_the_others_before_anything_is_renamed(tmp_path):
+    """Its images are not on its host, for example."""
+    prepare(tmp_path, train__total_iter=1)
+    train(tmp_path)
+
+    def without_images_on_the_second(*words):
+        if os.environ['RANK'] == '1':
+            words = (*words, '--force_yml', 'datasets:train:dataroot_lq=gone')
+        return command(*words)
+
+    words = ('train', '-opt', 'tiny.yml', '--launcher', 'pytorch')
+    assert finish(start_ranks(without_images_on_the_second, 2, *words, cwd=tmp_path)) == [3, 2]
+    assert 'because rank 1 has ended: DataError: datasets.train: ' in (tmp_path / 'rank0.log').read_text()
+    assert [path.name for path in (tmp_path / 'experiments').glob('[!.]*')] == ['tiny']
+
+
+def test_a_process_that_is_slow_to_build_its_model_is_not_dead(tmp_path):
+    """Since it fetches weights, for example, while the others are done."""
+    prepare(tmp_path, train__total_iter=1, val=None, logger__keep_best=None)
+
+    def slowly_on_the_second(*words):
+        from cclgan_plugin.models.cclgan_model import CCLGANModel
+        from cclgan_plugin.training import rank_watch
+
+        rank_watch.BEAT = 0.2  # silence of 2.4 s is death
+        if os.environ['RANK'] == '1':
+            build = CCLGANModel.setup_optimizers
+
+            def setup_optimizers(self):
+                time.sleep(6)
+                build(self)
+
+            CCLGANModel.setup_optimizers = setup_optimizers
+        return command(*words)
+
+    words = ('train', '-opt', 'tiny.yml', '--launcher', 'pytorch')
+    run_ranks(slowly_on_the_second, 2, *words, cwd=tmp_path)
 
 
 # ---------------------------------------------------------------------- checkpoints

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -117,6 +118,35 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -
         dist_util.init_dist('pytorch')
 
 
+def test_a_task_of_srun_that_sees_its_own_card_alone_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, joined = [], []
+    rendezvous = {
+        'RANK': '1',
+        'WORLD_SIZE': '2',
+        'LOCAL_RANK': '1',
+        'MASTER_ADDR': 'here',
+        'MASTER_PORT': '7',
+    }
+    monkeypatch.setattr(distributed_start, 'read_slurm', lambda environment, port: rendezvous)
+    for name, value in rendezvous.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    monkeypatch.setattr(torch.cuda, 'set_device', taken.append)
+    monkeypatch.setattr(distributed_start.atexit, 'register', lambda function: None)
+    monkeypatch.setattr(distributed_start.dist, 'init_process_group', lambda **words: joined.append(words))
+    dist_util.init_dist('slurm')
+    assert taken == [0]
+    assert joined[0]['backend'] == 'nccl'
+
+    def taken_already(**words: Any) -> None:
+        raise torch.distributed.DistNetworkError('The server socket has failed to listen: EADDRINUSE')
+
+    monkeypatch.setattr(distributed_start.dist, 'init_process_group', taken_already)
+    with pytest.raises(OptionError, match=r'dist_params\.port: 7 is in use on here'):
+        dist_util.init_dist('slurm')
+
+
 def test_start_method_is_left_alone() -> None:
     assert multiprocessing.get_start_method(allow_none=True) in (None, 'fork', 'forkserver')
 
@@ -145,6 +175,11 @@ def test_slurm_is_translated_for_torch(scontrol: Path) -> None:
     assert slurm_start.read_slurm(SLURM) == expected
     assert (scontrol / 'asked').read_text().strip() == 'show hostnames gpu[01-02]'
     assert slurm_start.read_slurm({**SLURM, 'MASTER_PORT': '7'})['MASTER_PORT'] == '7'
+    # Two jobs may share their first host.
+    ports = [
+        slurm_start.read_slurm({**SLURM, 'SLURM_JOB_ID': job})['MASTER_PORT'] for job in ('70001', '70002')
+    ]
+    assert ports == ['15001', '15002']
     assert slurm_start.read_slurm({**SLURM, 'MASTER_PORT': '7'}, port=8)['MASTER_PORT'] == '8'
 
 

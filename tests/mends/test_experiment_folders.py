@@ -49,6 +49,17 @@ def test_a_failed_check_leaves_an_existing_experiment_alone(
     assert [path.name for path in (tmp_path / 'experiments').glob('[!.]*')] == ['tiny']
 
 
+@pytest.mark.parametrize(('is_train', 'folder'), [(True, 'experiments'), (False, 'results')])
+def test_two_at_once_do_not_share_a_folder(
+    make_opt: MakeOpt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_train: bool, folder: str
+) -> None:
+    """Two tests of one name would mix their pictures."""
+    claimed: list[str] = []
+    monkeypatch.setattr(experiment_folders, 'claim', claimed.append)
+    (train if is_train else test).make_exp_dirs(make_opt(is_train=is_train))
+    assert claimed == [str(tmp_path / folder / 'tiny')]
+
+
 def test_checks_run_in_every_process_but_one_makes_the_folders(
     make_opt: MakeOpt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

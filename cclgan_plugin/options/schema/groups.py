@@ -186,5 +186,6 @@ class DistOptions(Options):
 
     backend: Literal['nccl', 'gloo'] = option('nccl for GPUs, gloo for CPUs', 'nccl')
     port: Annotated[Whole, Field(ge=1, le=65535)] | None = option(
-        "the first process's port (Slurm); ~ = MASTER_PORT of the environment, else 29500", None
+        "the first process's port (Slurm); ~ = MASTER_PORT of the environment, else one by the job's number",
+        None,
     )
