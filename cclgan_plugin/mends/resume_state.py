@@ -69,10 +69,13 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     _check_networks(opt, state, path)
     _keep_seed(opt, state)
     experiment_folders.check_before(opt)
+    best_given_up = False
     if get_dist_info()[0] == 0:
         if not opt.get('auto_resume'):  # which has named those that it passes over
-            _set_aside_newer(Path(opt['path']['training_states']), state['iter'])
+            best_given_up = _set_aside_newer(opt, state)
         remove_left_overs(opt['path'][folder] for folder in ('models', 'training_states'))
+    if from_first(best_given_up):
+        state.pop('best_metric_results', None)
     starting_point = (state['epoch'], state['iter'])
     starting_at_end = state.get('total_iter') == state['iter']
     starting_dealing = _read_dealing(state)
@@ -101,15 +104,34 @@ def _name_keys(opt: dict[str, Any]) -> None:
             opt['path'][f'param_key_{name}'] = 'params'
 
 
-def _set_aside_newer(folder: Path, iteration: int) -> None:
-    """Going back to an earlier state gives up the later ones; ``--auto_resume`` must not return to them."""
+def _set_aside_newer(opt: dict[str, Any], state: dict[str, Any]) -> bool:
+    """Going back to an earlier state gives up the later ones; ``--auto_resume`` must not return to them.
+
+    So it is with a best network that is of a later iteration: whether there was one.
+    """
+    folder, iteration = Path(opt['path']['training_states']), state['iter']
     newer = [path for path in numbered_states(folder) if int(path.stem) > iteration]
     if newer:
+        best = [*Path(opt['path']['models']).glob('net_g_best_*.pth')]
+        given_up = best if best and _is_best_later(newer[-1], iteration) else []
         aside = folder / f'given_up_at_{iteration}_{get_time_str()}'
         aside.mkdir()
-        for path in newer:
+        for path in (*newer, *given_up):
             path.rename(aside / path.name)
         print(f'{len(newer)} later states are now in {aside}', flush=True)
+        for path in given_up:
+            print(f'and {path.name}, which was of one of them; what is measured next is the best', flush=True)
+        return bool(given_up)
+    return False
+
+
+def _is_best_later(newest: Path, iteration: int) -> bool:
+    """Whether a best value, as far as the newest state knows, came after an iteration."""
+    try:
+        measured = read_state(newest).get('best_metric_results', {})
+        return any(best['iter'] > iteration for metrics in measured.values() for best in metrics.values())
+    except (WeightsError, KeyError, TypeError, AttributeError):
+        return True  # it cannot be told
 
 
 def _keep_seed(opt: dict[str, Any], state: dict[str, Any]) -> None:

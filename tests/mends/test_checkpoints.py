@@ -402,6 +402,27 @@ def test_states_after_the_one_gone_back_to_are_set_aside(
     assert train_module.load_resume_state(again)['iter'] == 2
 
 
+@pytest.mark.parametrize(('best_at', 'stays'), [(4, False), (2, True)])
+def test_a_best_network_of_a_course_that_is_given_up_goes_with_it(
+    make_opt: MakeOpt, train: Train, best_at: int, stays: bool
+) -> None:
+    opt = interrupted(make_opt, train)
+    states, best = Path(opt['path']['training_states']), Path(opt['path']['models'], 'net_g_best_psnr.pth')
+    best.write_bytes(b'weights')
+    for name, iteration in (('2', 2), ('4', best_at)):
+        state = torch.load(states / f'{name}.state')
+        state['best_metric_results'] = {
+            'pairs': {'psnr': {'better': 'higher', 'val': 9.0, 'iter': iteration}}
+        }
+        torch.save(state, states / f'{name}.state')
+    opt |= {'auto_resume': False}
+    opt['path']['resume_state'] = str(states / '2.state')
+    found = train_module.load_resume_state(opt)
+    assert best.exists() is stays
+    assert ('best_metric_results' in found) is stays
+    assert len(list(states.glob('given_up_at_2_*/net_g_best_psnr.pth'))) == (not stays)
+
+
 def test_the_state_is_chosen_when_nobody_else_saves_one(
     make_opt: MakeOpt, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
