@@ -59,7 +59,8 @@ class CCLGANDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(N, 1, h, w)`` of images ``(N, 3, H, W)`` in [0, 1], sides at least 24."""
-        return self.forward_features(x)[0]
+        # The class's own, as in the generator.
+        return type(self).forward_features(self, x)[0]
 
     def forward_features(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits ``(N, 1, h, w)`` and every feature level as a map ``(N, C, h, w)``, from one pass."""

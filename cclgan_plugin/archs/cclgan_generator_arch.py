@@ -187,7 +187,8 @@ class CCLGANGenerator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate ``(N, 3, H, W)`` in [0, 1] to ``(N, 3, H, W)`` in [0, 1]."""
-        return self.forward_features(x, ())[0]
+        # The class's own: a training may have put a compiled one in its place, one for each size of image.
+        return type(self).forward_features(self, x, ())[0]
 
     def forward_features(self, x: Tensor, levels: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
         """Translate, and hand out the feature levels that the translation passes anyway.

@@ -42,9 +42,10 @@ def move_locations(groups: Sequence[Mapping[str, Tensor]], device: torch.device)
     if not parts:
         return [{} for _ in groups]
     packed = torch.cat(parts)
-    if device.type == 'cuda' and packed.device.type == 'cpu':
+    to_card = device.type == 'cuda'
+    if to_card and packed.device.type == 'cpu':
         packed = packed.pin_memory()
-    pieces = iter(packed.to(device, non_blocking=True).split([len(where) for where in parts]))
+    pieces = iter(packed.to(device, non_blocking=to_card).split([len(where) for where in parts]))
     return [{level: next(pieces) for level in group} for group in groups]
 
 

@@ -62,6 +62,10 @@ class RunRecord:
     ) -> Iterator[None]:
         """Around one validation: note its metrics, show the training images, write final pictures."""
         self._dataset = dataloader.dataset.opt['name']
+        if self.finished:
+            # Of all images, in one order, so that processes that see a part of them agree.
+            for entry in getattr(dataloader.dataset, 'paths', ()):
+                self._final_name(Path(entry['lq_path'] if isinstance(entry, Mapping) else entry))
         if self.enabled and images and not self.finished:
             self._grid(model.current_iter, images, tb_logger)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from contextlib import suppress
@@ -36,15 +37,26 @@ class _Remembering:
         self.file.flush()
 
 
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.ENOSYS)
+
+
 def _sync_folder(folder: Path) -> None:
-    """Make the new name itself survive a power cut; only POSIX systems can open a folder for that."""
+    """Make the new name itself survive a power cut; only POSIX systems can open a folder for that.
+
+    Some file systems refuse it (shared folders of virtual machines), as do folders that may not be listed;
+    the file is whole all the same.
+    """
     if os.name != 'posix':
         return
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 def atomic_torch_save(obj: Any, path: str | os.PathLike[str]) -> str:

@@ -60,7 +60,8 @@ class _Reading:
     def __init__(self, values: Tensor) -> None:
         on_gpu = values.device.type == 'cuda'
         self._host = torch.empty(values.shape, dtype=values.dtype, pin_memory=on_gpu)
-        self._host.copy_(values.detach(), non_blocking=True)
+        # Elsewhere, on Apple's GPUs for one, nothing would wait for the copy.
+        self._host.copy_(values.detach(), non_blocking=on_gpu)
         self._arrived = torch.cuda.current_stream(values.device).record_event() if on_gpu else None
 
     def values(self) -> list[float]:

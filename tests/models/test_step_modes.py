@@ -16,6 +16,7 @@ from graph_stand_in import Stage
 from tiny_run import tiny_options, write_data
 from torch import Tensor, nn
 
+from cclgan_plugin.archs import CCLGANDiscriminator, CCLGANGenerator
 from cclgan_plugin.models import cclgan_parts
 from cclgan_plugin.models.lanes import Lanes
 from cclgan_plugin.models.step_modes import StepModes
@@ -87,6 +88,25 @@ def test_the_stand_in_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(torch.optim.Adam, 'zero_grad', lambda self, set_to_none=True: None)
     with pytest.raises(NonFiniteLoss):
         trained(tmp_path, monkeypatch, 'recorded', Stage(), train__nan_limit=0)
+
+
+def test_validation_stays_uncompiled() -> None:
+    """Its images are of many sizes, each of which would be compiled for."""
+    compiled = []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        compiled.append(graph)
+        return graph.forward
+
+    nets = nn.ModuleDict({'g': CCLGANGenerator(width=4, num_blocks=1), 'd': CCLGANDiscriminator(width=4)})
+    StepModes(compile=True, compile_backend=backend).prepare(nets)
+    with torch.no_grad():
+        for size in (32, 40):
+            for net in nets.values():
+                net(torch.rand(1, 3, size, size))
+    assert not compiled
+    nets['g'].forward_features(torch.rand(1, 3, 32, 32), ())
+    assert compiled
 
 
 def test_networks_and_losses_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,28 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert torch.equal(loaded.pop('weights'), content.pop('weights'))
     assert loaded == content
     assert [path.name for path in tmp_path.iterdir()] == ['a.pth']
+
+
+def test_a_folder_that_cannot_be_synced_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As shared folders of virtual machines refuse it; the file is whole. A full disk is another matter."""
+    fsync = os.fsync
+
+    def refuse(code: int) -> Callable[[int], None]:
+        def sync(handle: int) -> None:
+            if stat.S_ISDIR(os.fstat(handle).st_mode):
+                raise OSError(code, os.strerror(code))
+            fsync(handle)
+
+        return sync
+
+    monkeypatch.setattr(os, 'fsync', refuse(errno.EINVAL))
+    atomic_torch_save({'a': 1}, tmp_path / 'a.pth')
+    assert torch.load(tmp_path / 'a.pth') == {'a': 1}
+    monkeypatch.setattr(os, 'fsync', refuse(errno.EIO))
+    with pytest.raises(TrainingError, match='Input/output error'):
+        atomic_torch_save({'a': 2}, tmp_path / 'b.pth')
 
 
 def test_bytes_do_not_depend_on_the_name(tmp_path: Path) -> None:
