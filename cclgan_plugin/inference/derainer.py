@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cclgan_plugin.errors import OptionError, line_of
+from cclgan_plugin.errors import DataError, OptionError, UserError, line_of
 from cclgan_plugin.inference.exact import run_in_bands, whole_image_bytes
 from cclgan_plugin.inference.exact.trace import TileError
 from cclgan_plugin.inference.memory import budget, parse_memory
@@ -162,9 +162,20 @@ class Derainer:
         return n * (self._needed[c, h, w] + 4 * c * h * w) <= budget(self.memory, self.device)
 
     def _in_one_piece(self, images: Tensor) -> Tensor:
-        x = images.to(self.device)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            return self._whole(x).float().to(images.device)
+        size = f'{images.shape[3]}x{images.shape[2]} pixels'
+        try:
+            x = images.to(self.device)
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                y: Tensor = self._whole(x).float().to(images.device)
+        except UserError:
+            raise
+        except Exception as error:  # a stranger's network, or a card without room
+            raise DataError(
+                f'the network fails on {size}: {type(error).__name__}: {line_of(error)}'
+            ) from error
+        if y.shape != images.shape:
+            raise DataError(f'the network makes {y.shape[3]}x{y.shape[2]} pixels of {size}')
+        return y
 
     def _in_bands(self, image: _Image) -> _Image:
         left = budget(self.memory, self.device)

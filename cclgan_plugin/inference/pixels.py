@@ -58,10 +58,19 @@ def scaled(pixels: np.ndarray) -> Tensor:
 
 
 def quantised(image: np.ndarray, kind: Any) -> np.ndarray:
-    """Floats in [0, 1] as whole numbers of the full range of ``kind``; floats in another precision."""
+    """Floats in [0, 1] as whole numbers of the full range of ``kind``; floats in another precision.
+
+    Raises:
+        DataError: some of them are no numbers, which would come out as black.
+    """
     kind = np.dtype(kind)
     if kind.kind == 'f':
         return image.astype(kind)
+    if image.size and np.isnan(image.min()):
+        raise DataError(
+            'the network gives values that are no numbers for this picture; in half precision (--half) they '
+            'may be too large for it'
+        )
     full = np.iinfo(kind).max
     return np.rint(np.clip(image, 0, 1) * np.float32(full)).astype(kind)
 

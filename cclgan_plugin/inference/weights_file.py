@@ -195,6 +195,10 @@ def _check_image_to_image(network: torch.nn.Module, arch: str, where: str) -> No
         raise WeightsError(
             f'{where}: {arch} is no network that derains: of an image {expected} it makes {shape}'
         )
+    if not bool(result.isfinite().all()):
+        raise WeightsError(
+            f'{where}: {arch} makes values that are no finite numbers; its weights are damaged'
+        )
 
 
 def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:

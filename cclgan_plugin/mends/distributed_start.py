@@ -79,10 +79,8 @@ def init_dist(
     except dist.DistNetworkError as error:
         if 'EADDRINUSE' not in str(error):
             raise
-        port, host = os.environ['MASTER_PORT'], os.environ['MASTER_ADDR']
-        raise OptionError(
-            f'dist_params.port: {port} is in use on {host}, perhaps by another run; choose another one'
-        ) from error
+        place = f'{os.environ["MASTER_PORT"]} is in use on {os.environ["MASTER_ADDR"]}'
+        raise OptionError(f'dist_params.port: {place}, perhaps by another run; choose another one') from error
     atexit.register(leave)
     for call in after_join:
         call()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import skimage.data
@@ -11,7 +13,7 @@ from PIL import Image
 from cclgan_plugin.errors import DataError, OptionError, WeightsError
 from cclgan_plugin.inference import Derainer
 from cclgan_plugin.inference.exact.trace import TileError
-from cclgan_plugin.inference.memory import parse_memory
+from cclgan_plugin.inference.memory import budget, parse_memory
 
 PHOTO = np.ascontiguousarray(skimage.data.astronaut()[100:133, 200:250])
 
@@ -137,6 +139,46 @@ def test_a_network_that_bands_do_not_know_gets_large_pictures_in_one_piece():
         assert not derainer.used_bands
     with pytest.raises(TileError, match='pixel_'):
         Derainer(shuffled, device='cpu', memory='1M')(picture)
+
+
+class FromEven(torch.nn.Module):
+    """Takes even heights only, and makes an even width of any."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.shape[2] % 2 == 0
+        return x[..., : x.shape[3] // 2 * 2]
+
+
+def test_a_picture_that_the_network_refuses_or_cuts_is_an_error_of_that_picture():
+    derainer = Derainer(FromEven(), device='cpu')
+    np.testing.assert_array_equal(derainer(PHOTO[:32, :40]), PHOTO[:32, :40])
+    with pytest.raises(DataError, match='the network fails on 40x33 pixels: AssertionError'):
+        derainer(PHOTO[:33, :40])
+    with pytest.raises(DataError, match='the network makes 40x32 pixels of 41x32 pixels'):
+        derainer(PHOTO[:32, :41])
+
+
+def test_values_that_are_no_numbers_do_not_become_black():
+    class Broken(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x / 0 * 0
+
+    with pytest.raises(DataError, match='values that are no numbers'):
+        Derainer(Broken(), device='cpu')(PHOTO)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='glibc keeps what was freed')
+def test_what_was_freed_before_does_not_count_as_used():
+    def left() -> int:
+        return budget(2**40, torch.device('cpu'))
+
+    before = left()
+    pieces = [bytearray(100_000) for _ in range(2_000)]  # below what malloc gives back by itself
+    assert left() < before - 150_000_000
+    last = pieces[-1]
+    del pieces
+    assert left() > before - 30_000_000
+    assert len(last) == 100_000
 
 
 def test_the_default_works_offline(monkeypatch):

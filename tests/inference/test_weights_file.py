@@ -83,6 +83,16 @@ def test_files_of_other_kinds_are_named_with_what_is_wrong(weights, tmp_path, me
         build_network(read_weights(file), str(file))
 
 
+def test_weights_that_are_no_numbers_are_refused(weights, tmp_path):
+    """Every picture would come out black."""
+    first = next(iter(weights.tensors))
+    tensors = {**weights.tensors, first: torch.full_like(weights.tensors[first], float('nan'))}
+    with pytest.raises(
+        WeightsError, match=r'x\.safetensors: CCLGANGenerator makes values that are no finite'
+    ):
+        build_network(NetworkWeights(weights.arch, weights.options, tensors), 'x.safetensors')
+
+
 def test_a_network_that_makes_no_image_is_refused(tmp_path):
     from cclgan_plugin.archs import CCLGANDiscriminator
 

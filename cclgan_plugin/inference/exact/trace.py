@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from cclgan_plugin.errors import UserError
+
+#: Tracing changes nn.Module for as long as it takes, so one thread traces at a time.
+_TRACING = threading.Lock()
 
 
 class TileError(UserError):
@@ -86,7 +90,11 @@ def trace(
     ):
         with FakeTensorMode(allow_non_fake_inputs=True):
             image = torch.empty(shape, device=device)
-        module = make_fx(lambda x: network(x), tracing_mode='fake')(image)
+        with _TRACING:
+            module = make_fx(lambda x: network(x), tracing_mode='fake')(image)
+    for node in module.graph.nodes:
+        if _writes_into_part(node):
+            raise TileError(f'exact tiles: the network writes into a part of a map ({node.target})')
     module.graph.eliminate_dead_code()
     return _Builder(module).operations
 
@@ -133,6 +141,29 @@ class _Builder:
 
     def _any_spatial(self, inputs: Iterable[int]) -> bool:
         return any(self.operations[i].spatial for i in inputs)
+
+
+def _writes_into_part(node: torch.fx.Node) -> bool:
+    """Whether an operation in place changes a view of what others read: they would not know of the change."""
+    schema = getattr(node.target, '_schema', None)
+    if schema is None or not schema.is_mutable:
+        return False
+    for arg, argument in zip(node.args, schema.arguments, strict=False):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            while (base := _viewed(arg)) is not None:
+                if len(base.users) > 1:
+                    return True
+                arg = base
+    return False
+
+
+def _viewed(node: Any) -> torch.fx.Node | None:
+    """What an operation gives a view of; None if it gives none."""
+    schema = getattr(getattr(node, 'target', None), '_schema', None)
+    if schema is None or schema.is_mutable or all(result.alias_info is None for result in schema.returns):
+        return None
+    base = node.args[0]
+    return base if isinstance(base, torch.fx.Node) else None
 
 
 def refs(values: Any) -> Iterable[Ref]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cclgan_plugin.inference.exact import keeping, run_in_bands
@@ -133,6 +134,41 @@ class _Shuffled(nn.Module):
 def test_an_operation_without_a_rule_is_refused():
     with pytest.raises(TileError, match=r'do not know the operation "(transpose|flip)"'):
         run_in_bands(_Shuffled(), photo(16, 16), 1 << 30)
+
+
+class _InPlace(nn.Module):
+    """Writes into a part of a map that is read as a whole afterwards, or into what nobody else reads."""
+
+    def __init__(self, part: bool) -> None:
+        super().__init__()
+        self.part, self.conv = part, nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        if self.part:
+            y[:, :1] *= 0.1
+            return y
+        return y.view(y.shape).mul_(0.1)
+
+
+def test_a_change_in_place_of_a_part_is_refused() -> None:
+    """It would be lost."""
+    x = torch.rand(1, 3, 40, 30)
+    with pytest.raises(TileError, match='writes into a part of a map'):
+        run_in_bands(_InPlace(True), x, 10**9, band=7)
+    network = _InPlace(False)
+    with torch.inference_mode():
+        torch.testing.assert_close(run_in_bands(network, x, 10**9, band=7), network(x))
+
+
+def test_threads_may_trace_at_once(make_network) -> None:
+    """Tracing changes nn.Module for as long as it takes."""
+    network, call = make_network(width=4, num_blocks=2), nn.Module.__call__
+    x = torch.rand(1, 3, 40, 30)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: run_in_bands(network, x, 10**9), range(12)):
+            assert found.shape == x.shape
+    assert nn.Module.__call__ is call
 
 
 class _Whole(nn.Module):
