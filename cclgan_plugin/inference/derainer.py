@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -128,7 +129,8 @@ class Derainer:
         height, width = pixels.shape[:2]
         self.used_bands = pixels.size > 0 and not self._fits(1, 3, height, width)
         if self.used_bands:
-            return self._in_bands(pixels)
+            with self._or_in_one_piece():
+                return self._in_bands(pixels)
         x, back = to_network(pixels)
         with torch.inference_mode():
             return back(self._in_one_piece(x))
@@ -144,10 +146,21 @@ class Derainer:
         """
         with torch.inference_mode():
             self.used_bands = not self._fits(*images.shape)
-            if not self.used_bands:
-                return self._in_one_piece(images)
-            results = [self._in_bands(image[None].cpu()) for image in images]
-            return (torch.cat(results) if len(results) > 1 else results[0]).to(images.device)
+            if self.used_bands:
+                with self._or_in_one_piece():
+                    results = [self._in_bands(image[None].cpu()) for image in images]
+                    return (torch.cat(results) if len(results) > 1 else results[0]).to(images.device)
+            return self._in_one_piece(images)
+
+    @contextlib.contextmanager
+    def _or_in_one_piece(self) -> Iterator[None]:
+        """Where there are no bands for the network, one piece is tried, unless the user has set a limit."""
+        try:
+            yield
+        except TileError:
+            if self.memory is not None:
+                raise
+            self.used_bands = False
 
     def _fits(self, n: int, c: int, h: int, w: int) -> bool:
         if self.memory is None and n * h * w <= _SMALL:
@@ -156,8 +169,7 @@ class Derainer:
             try:
                 needed = whole_image_bytes(self.network, (1, c, h, w), self.device, self.dtype)
             except TileError:
-                # There are no bands for this network: one piece is the only way, if the image itself fits.
-                needed = 0
+                needed = 0  # the network cannot be looked into
             self._needed[c, h, w] = needed
         return n * (self._needed[c, h, w] + 4 * c * h * w) <= budget(self.memory, self.device)
 

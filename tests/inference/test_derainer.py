@@ -141,6 +141,24 @@ def test_a_network_that_bands_do_not_know_gets_large_pictures_in_one_piece():
         Derainer(shuffled, device='cpu', memory='1M')(picture)
 
 
+def test_a_limit_holds_for_networks_that_bands_do_not_know(monkeypatch):
+    """Without one, one piece is the only way."""
+    net = torch.nn.Sequential(
+        torch.nn.PixelUnshuffle(2),
+        *(torch.nn.Conv2d(12, 64, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(64, 12, 3, padding=1)),
+        torch.nn.PixelShuffle(2),
+    )
+    picture = torch.rand(3, 600, 500)
+    # 64 maps of 300x250 in float32 are 19 MB.
+    monkeypatch.setattr('cclgan_plugin.inference.derainer.budget', lambda limit, device: 15_000_000)
+    derainer = Derainer(net, device='cpu', memory='64G')
+    with pytest.raises(TileError, match='do not know the operation'):
+        derainer(picture)
+    derainer = Derainer(net, device='cpu')
+    assert derainer(picture).shape == picture.shape
+    assert not derainer.used_bands
+
+
 class FromEven(torch.nn.Module):
     """Takes even heights only, and makes an even width of any."""
 

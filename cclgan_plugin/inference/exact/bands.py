@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cclgan_plugin.errors import UserError
 from cclgan_plugin.inference.exact.keeping import Keeper
-from cclgan_plugin.inference.exact.needs import Route, peak_bytes, ranges, route_to, work
+from cclgan_plugin.inference.exact.needs import Route, alive_bytes, peak_bytes, ranges, route_to, work
 from cclgan_plugin.inference.exact.rules import Piece, rule_for
 from cclgan_plugin.inference.exact.statistics import (
     Moments,
@@ -24,6 +24,7 @@ from cclgan_plugin.inference.exact.statistics import (
 )
 from cclgan_plugin.inference.exact.stores import MemoryStore, PixelStore, Store
 from cclgan_plugin.inference.exact.trace import Operation, TileError, put_in, reduces, trace
+from cclgan_plugin.inference.memory import budget as room
 
 
 class MemoryLimitError(UserError):
@@ -40,8 +41,12 @@ def whole_image_bytes(
     operations = trace(network, shape, device, dtype)
     kept = {0}
     route = route_to(operations, operations[-1], kept)
+    try:
+        peak = peak_bytes(route, operations, 0, shape[2], kept, 2)
+    except TileError:
+        peak = 0
     # Convolutions need working memory of their own.
-    return int(1.5 * peak_bytes(route, operations, 0, shape[2], kept, 2))
+    return int(1.5 * max(peak, alive_bytes(operations)))
 
 
 def run_in_bands(
@@ -77,7 +82,9 @@ def run_in_bands(
     axis = 2 if shape[2] >= shape[3] else 3
     device = device or torch.device('cpu')
     operations = trace(network, shape, device, dtype)
-    keeper = Keeper(budget * 2 // 3, axis, folder)
+    # Maps are kept in main memory, whatever the device that computes.
+    main = budget if device.type == 'cpu' else room(None, torch.device('cpu'))
+    keeper = Keeper(main * 2 // 3, axis, folder)
     keeper.stores[0], result = _stores(image, axis, operations[-1].shape)
     run = _Run(operations, keeper, device, budget // 3, band, axis)
     with torch.inference_mode():

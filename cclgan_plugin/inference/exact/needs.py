@@ -91,6 +91,23 @@ def peak_bytes(
     return peak
 
 
+def alive_bytes(operations: Sequence[Operation]) -> int:
+    """The most that is alive at once where all is computed in one piece, whatever the operations are."""
+    place: dict[int, int] = {}  # the operation whose memory a result lies in
+    last_use: dict[int, int] = {}
+    for op in operations:
+        place[op.index] = place[op.inputs[0]] if op.is_view and op.inputs else op.index
+        last_use |= dict.fromkeys((place[i] for i in op.inputs), op.index)
+    alive: dict[int, int] = {}
+    peak = 0
+    for op in operations:
+        if place[op.index] == op.index:
+            alive[op.index] = op.bytes
+        peak = max(peak, sum(alive.values()))
+        alive = {i: size for i, size in alive.items() if last_use.get(i, len(operations)) > op.index}
+    return peak
+
+
 def work(route: Route, kept: Container[int]) -> float:
     """Floating-point operations for the whole target, beginning at the kept maps."""
     total = 0.0

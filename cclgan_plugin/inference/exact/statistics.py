@@ -10,6 +10,9 @@ from torch import Tensor
 
 from cclgan_plugin.inference.exact.trace import Operation, TileError
 
+#: Devices that cannot compute in it: Apple's GPUs.
+_WITHOUT_FLOAT64 = ('mps',)
+
 
 class Moments:
     """Mean and variance of every channel of a map that is seen in bands.
@@ -20,6 +23,7 @@ class Moments:
     """
 
     def __init__(self) -> None:
+        self.device: torch.device | None = None
         self.count = 0
         self.mean: Tensor | None = None
         self.squares: Tensor | None = None
@@ -29,7 +33,9 @@ class Moments:
         values = band.float() if band.dtype in (torch.float16, torch.bfloat16) else band
         variance, mean = torch.var_mean(values, (0, 2, 3), correction=0)
         n = values.shape[2] * values.shape[3]
-        mean, squares = mean.double(), variance.double() * n
+        self.device = values.device
+        exact = torch.device('cpu') if values.device.type in _WITHOUT_FLOAT64 else values.device
+        mean, squares = mean.to(exact).double(), variance.to(exact).double() * n
         if self.mean is None or self.squares is None:
             self.count, self.mean, self.squares = n, mean, squares
             return
@@ -100,7 +106,8 @@ def scale_and_shift(norm: Norm, moments: Moments) -> tuple[Tensor, Tensor]:
         spread = (variances + (means - centre).square()).mean(1, keepdim=True)
         mean, variance = centre.expand_as(means).flatten(), spread.expand_as(means).flatten()
     scale = (variance + norm.eps).rsqrt()
-    return mean.float().view(1, -1, 1, 1), scale.float().view(1, -1, 1, 1)
+    shift, scale = (values.float().to(moments.device).view(1, -1, 1, 1) for values in (mean, scale))
+    return shift, scale
 
 
 def apply_norm(norm: Norm, statistics: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
@@ -130,7 +137,7 @@ def reduction(op: Operation, moments: Moments) -> Any:
     assert mean is not None
 
     def shaped(values: Tensor) -> Tensor:
-        return values.to(op.dtype).view((1, -1, 1, 1) if keep else (1, -1))
+        return values.to(op.dtype).to(moments.device).view((1, -1, 1, 1) if keep else (1, -1))
 
     if name == 'mean':
         return shaped(mean)

@@ -63,6 +63,12 @@ class Operation:
         return text.name.removeprefix('aten::').removesuffix('_') if text else self.function.__name__
 
     @property
+    def is_view(self) -> bool:
+        """Whether its result lies where an input lies."""
+        schema = getattr(self.function, '_schema', None)
+        return schema is not None and any(result.alias_info is not None for result in schema.returns)
+
+    @property
     def bytes(self) -> int:
         """Size of the whole result."""
         return _count(self.shape) * self.dtype.itemsize

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cclgan_plugin.inference.exact import keeping, run_in_bands
+from cclgan_plugin.inference.exact import keeping, run_in_bands, statistics
 from cclgan_plugin.inference.exact.bands import MemoryLimitError
 from cclgan_plugin.inference.exact.trace import TileError
 from cclgan_plugin.inference.pixels import scaled
@@ -159,6 +159,15 @@ def test_a_change_in_place_of_a_part_is_refused() -> None:
     network = _InPlace(False)
     with torch.inference_mode():
         torch.testing.assert_close(run_in_bands(network, x, 10**9, band=7), network(x))
+
+
+def test_statistics_are_exact_without_float64_on_the_device(make_network, monkeypatch) -> None:
+    """Apple's GPUs have none, so that it is computed on the CPU."""
+    network = make_network(width=4, num_blocks=2)
+    assert difference(network, photo(60, 50), band=9) < 1e-4
+    expected = run_in_bands(network, photo(60, 50), 1 << 30, band=9)
+    monkeypatch.setattr(statistics, '_WITHOUT_FLOAT64', ('cpu',))
+    assert torch.equal(run_in_bands(network, photo(60, 50), 1 << 30, band=9), expected)
 
 
 def test_threads_may_trace_at_once(make_network) -> None:
