@@ -9,7 +9,6 @@ from typing import Any
 
 from cclgan_plugin.data.find_source import find_source, is_database
 from cclgan_plugin.data.image_folder import check_folder, find_images, images_at_the_top
-from cclgan_plugin.data.meta_info import paired_name, read_meta_info
 from cclgan_plugin.data.sources import FileSource, ImageSource
 from cclgan_plugin.errors import DataError, OptionError, did_you_mean
 
@@ -87,14 +86,15 @@ def _set_of(phase: str, side: str, dataset: dict[str, Any]) -> CheckedSet:
     listed = dataset.get(f'meta_info_file_{side}') if unpaired else dataset.get('meta_info_file')
     backend = dataset.get('io_backend') or {'type': 'disk'}
     root = os.path.expanduser(dataset[f'dataroot_{side}'])
-    if unpaired or backend.get('type') == 'lmdb' or not os.path.isdir(root):
+    source: ImageSource
+    if unpaired:
         source = find_source(side, root, listed, backend)
-    elif listed is None:
+    elif listed is None and backend.get('type', 'disk') == 'disk' and not is_database(root):
         source = FileSource(root, images_at_the_top(root, f'dataroot_{side}'))
     else:
-        template = dataset.get('filename_tmpl', '{}') if side == 'lq' else '{}'
-        names = [image.name for image in read_meta_info(os.path.expanduser(listed), 'meta_info_file')]
-        source = FileSource(root, [paired_name(name, template, root) for name in names])
+        paired = side == 'lq' and dataset['type'] == 'PairedImageDataset'
+        template = dataset.get('filename_tmpl', '{}') if paired else None
+        source = find_source(side, root, listed, backend, 'meta_info_file', template)
     training = phase.split('_')[0] == 'train'
     return CheckedSet(
         name=f'{phase} {side}',

@@ -10,7 +10,7 @@ import lmdb
 from cclgan_plugin.data.image_folder import check_folder, find_images
 from cclgan_plugin.data.lmdb_environment import environment
 from cclgan_plugin.data.lmdb_keys import possible_keys
-from cclgan_plugin.data.meta_info import ListedImage, read_meta_info
+from cclgan_plugin.data.meta_info import ListedImage, paired_name, read_meta_info
 from cclgan_plugin.data.sources import FileSource, ImageSource, LmdbSource
 from cclgan_plugin.errors import DataError, OptionError, did_you_mean
 
@@ -22,7 +22,14 @@ def is_database(root: str) -> bool:
     return root.rstrip('/\\').endswith('.lmdb') or os.path.isfile(os.path.join(root, 'data.mdb'))
 
 
-def find_source(side: str, root: str, meta_info: str | None, io_backend: dict[str, Any]) -> ImageSource:
+def find_source(
+    side: str,
+    root: str,
+    meta_info: str | None,
+    io_backend: dict[str, Any],
+    list_key: str | None = None,
+    template: str | None = None,
+) -> ImageSource:
     """Finds the images of one side.
 
     Args:
@@ -30,6 +37,8 @@ def find_source(side: str, root: str, meta_info: str | None, io_backend: dict[st
         root: ``dataroot_<side>``: a folder, or a database when the backend is ``lmdb``.
         meta_info: ``meta_info_file_<side>``: a list of the images to take, or None for all.
         io_backend: BasicSR's ``{'type': 'disk'}`` or ``{'type': 'lmdb'}``.
+        list_key: what messages call the list; by default as above.
+        template: BasicSR's ``filename_tmpl``, where the list names the images of the other side; for folders.
 
     Raises:
         OptionError: the backend is unknown or does not fit the root.
@@ -51,26 +60,27 @@ def find_source(side: str, root: str, meta_info: str | None, io_backend: dict[st
             f'{key}: "{root}" is not an LMDB database (a folder named *.lmdb that holds data.mdb); '
             'write io_backend: {type: disk} to read a folder of images, and the same for both sides'
         )
+    list_key = list_key or f'meta_info_file_{side}'
     if backend == 'lmdb':
-        return LmdbSource(root, _listed_keys(side, root, meta_info))
+        if meta_info is None:
+            meta_info, list_key = os.path.join(root, 'meta_info.txt'), key
+        return LmdbSource(root, _listed_keys(root, meta_info, list_key))
     if meta_info is None:
         return FileSource(root, find_images(root, key))
-    return FileSource(root, _listed_files(side, root, meta_info))
+    return FileSource(root, _listed_files(root, meta_info, list_key, template))
 
 
-def _listed_files(side: str, root: str, meta_info: str) -> list[str]:
-    listed = read_meta_info(meta_info, f'meta_info_file_{side}')
+def _listed_files(root: str, meta_info: str, what: str, template: str | None) -> list[str]:
+    listed = read_meta_info(meta_info, what)
+    if template is not None:
+        listed = [ListedImage(paired_name(name, template, root), line) for name, line in listed]
     missing = [image for image in listed if not os.path.isfile(os.path.join(root, image.name))]
     if missing:
         raise _not_there(meta_info, missing, len(listed), f'there is no file "{missing[0].name}" in "{root}"')
     return [image.name for image in listed]
 
 
-def _listed_keys(side: str, root: str, meta_info: str | None) -> list[str]:
-    if meta_info is None:
-        path, what = os.path.join(root, 'meta_info.txt'), f'dataroot_{side}'
-    else:
-        path, what = meta_info, f'meta_info_file_{side}'
+def _listed_keys(root: str, path: str, what: str) -> list[str]:
     listed = read_meta_info(path, what)
     with environment(root).begin(buffers=True) as transaction:
         keys = [_key_of(image.name, transaction) for image in listed]

@@ -66,7 +66,8 @@ def _listed_keys(opt: dict[str, Any], side: str) -> list[str] | None:
     """Of a list and a database; None unless there are both."""
     if opt['io_backend']['type'] != 'lmdb' or opt.get('meta_info_file') is None:
         return None
-    return list(find_source(side, opt[f'dataroot_{side}'], opt['meta_info_file'], {'type': 'lmdb'}).names)
+    root, listed = opt[f'dataroot_{side}'], opt['meta_info_file']
+    return list(find_source(side, root, listed, {'type': 'lmdb'}, 'meta_info_file').names)
 
 
 def apply() -> None:

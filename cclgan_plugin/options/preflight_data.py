@@ -87,13 +87,12 @@ def _check_batch(images: int, dataset: dict[str, Any], what: str) -> None:
 
 
 def _check_paired(dataset: dict[str, Any]) -> _LookedAt:
-    from cclgan_plugin.data.find_source import find_source
     from cclgan_plugin.data.meta_info import paired_name
     from cclgan_plugin.data.sources import FileSource
 
     backend = dataset['io_backend']['type']
     if backend == 'lmdb':
-        sides = [find_source(*_database(dataset, side)) for side in ('lq', 'gt')]
+        sides = [_database(dataset, side) for side in ('lq', 'gt')]
         _same_names([set(side.names) for side in sides], dataset)
     else:
         template = dataset.get('filename_tmpl', '{}')
@@ -119,11 +118,10 @@ def _check_paired(dataset: dict[str, Any]) -> _LookedAt:
 
 
 def _check_single(dataset: dict[str, Any]) -> _LookedAt:
-    from cclgan_plugin.data.find_source import find_source
     from cclgan_plugin.data.sources import FileSource
 
     if dataset['io_backend']['type'] == 'lmdb':
-        source = find_source(*_database(dataset, 'lq'))
+        source = _database(dataset, 'lq')
     else:
         source = FileSource(dataset['dataroot_lq'], _names(dataset, 'lq'))
     _look_at(source)
@@ -131,14 +129,11 @@ def _check_single(dataset: dict[str, Any]) -> _LookedAt:
     return source, ()
 
 
-def _database(dataset: dict[str, Any], side: str) -> tuple[str, str, str | None, dict[str, str]]:
-    """What ``find_source`` is asked for."""
-    from cclgan_plugin.data.meta_info import read_meta_info
+def _database(dataset: dict[str, Any], side: str) -> Any:
+    from cclgan_plugin.data.find_source import find_source
 
-    listed = dataset.get('meta_info_file')
-    if listed is not None:
-        read_meta_info(listed, 'meta_info_file')  # which says what is wrong with it
-    return side, dataset[f'dataroot_{side}'], listed, {'type': 'lmdb'}
+    root, listed = dataset[f'dataroot_{side}'], dataset.get('meta_info_file')
+    return find_source(side, root, listed, {'type': 'lmdb'}, 'meta_info_file')
 
 
 def _check_roots(dataset: dict[str, Any]) -> None:

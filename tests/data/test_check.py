@@ -169,6 +169,9 @@ def test_what_a_run_would_take_is_what_is_checked(data: Path, caplog: pytest.Log
     options['val'] |= {'meta_info_file': str(data / 'list.txt'), 'filename_tmpl': '{}_rain'}
     sets = sets_of_options(options)
     assert [one.source.names for one in sets[2:]] == [['0_rain.png'], ['0.png']]
+    (data / 'list.txt').write_text('0.png\n5.png\n')
+    with pytest.raises(DataError, match=r'list\.txt:2: there is no file "5_rain\.png" in'):
+        sets_of_options(options)
     (data / 'val/clean/sub').mkdir()
     cv2.imwrite(str(data / 'val/clean/sub/1.png'), _scene(22))
     del options['val']['meta_info_file']

@@ -239,6 +239,9 @@ def test_a_list_of_a_database_is_read_too(database: str, tmp_path: Path) -> None
     (tmp_path / 'list.txt').write_text('b.png\nz.png\n')
     with pytest.raises(DataError, match=r'list\.txt:2: there is no key for "z\.png"'):
         data.build_dataset(single(Path(database), **{**backend, 'io_backend': {'type': 'lmdb'}}))
+    (tmp_path / 'list.txt').unlink()
+    with pytest.raises(DataError, match='^meta_info_file: there is no file'):
+        data.build_dataset(single(Path(database), **{**backend, 'io_backend': {'type': 'lmdb'}}))
 
 
 def test_listed_pairs_keep_their_folders(tmp_path: Path, write_images: WriteImages) -> None:
