@@ -15,7 +15,7 @@ from cclgan_plugin.errors import OptionError, UserError
 from cclgan_plugin.inference.comparison import places
 from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import Job, plan
-from cclgan_plugin.inference.measuring import Measurer, means, read_table, write_table
+from cclgan_plugin.inference.measuring import Measurer, figures_of, means, read_table, write_table
 from cclgan_plugin.inference.pictures import Outcome, derain_pictures
 from cclgan_plugin.inference.video import derain_video
 from cclgan_plugin.partial_file import remove_left_overs
@@ -120,7 +120,7 @@ def derain_everything(
 def _figures(table: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     """Means in words, with how many pictures each is of where that is not all of them."""
     found = means(table)
-    for name in dict.fromkeys(name for row in table.values() for name in row):
+    for name in figures_of(table):
         values = [row[name] for row in table.values() if name in row]
         notes = []
         if (finite := sum(map(math.isfinite, values))) < len(table):

@@ -88,12 +88,16 @@ class Measurer:
         return found[0]
 
 
+def figures_of(table: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The names of all figures that some picture has."""
+    return list(dict.fromkeys(name for row in table.values() for name in row))
+
+
 def means(table: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """The mean of each figure over the pictures that have one."""
-    names = dict.fromkeys(name for row in table.values() for name in row)
     found = {
         name: [row[name] for row in table.values() if math.isfinite(row.get(name, math.nan))]
-        for name in names
+        for name in figures_of(table)
     }
     return {name: float(np.mean(values)) for name, values in found.items() if values}
 
@@ -114,7 +118,7 @@ def read_table(path: str) -> dict[str, dict[str, float]]:
 
 def write_table(path: str, table: Mapping[str, Mapping[str, float]]) -> None:
     """All figures as CSV, one line for each picture, then the mean."""
-    names = list(dict.fromkeys(name for row in table.values() for name in row))
+    names = figures_of(table)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(['picture', *names])

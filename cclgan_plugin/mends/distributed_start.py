@@ -27,7 +27,6 @@ __all__ = ['abandon', 'after_join', 'apply', 'init_dist', 'leave', 'needed']
 #: What torchrun tells each process it starts.
 RENDEZVOUS = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
 
-
 #: Called in every process once all have met.
 after_join: list[Callable[[], None]] = []
 

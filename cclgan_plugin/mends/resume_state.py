@@ -72,7 +72,7 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     best_given_up = False
     if get_dist_info()[0] == 0:
         if not opt.get('auto_resume'):  # which has named those that it passes over
-            best_given_up = _set_aside_newer(opt, state)
+            best_given_up = _set_aside_newer(opt, state['iter'])
         remove_left_overs(opt['path'][folder] for folder in ('models', 'training_states'))
     if from_first(best_given_up):
         state.pop('best_metric_results', None)
@@ -104,12 +104,12 @@ def _name_keys(opt: dict[str, Any]) -> None:
             opt['path'][f'param_key_{name}'] = 'params'
 
 
-def _set_aside_newer(opt: dict[str, Any], state: dict[str, Any]) -> bool:
+def _set_aside_newer(opt: dict[str, Any], iteration: int) -> bool:
     """Going back to an earlier state gives up the later ones; ``--auto_resume`` must not return to them.
 
     So it is with a best network that is of a later iteration: whether there was one.
     """
-    folder, iteration = Path(opt['path']['training_states']), state['iter']
+    folder = Path(opt['path']['training_states'])
     newer = [path for path in numbered_states(folder) if int(path.stem) > iteration]
     if newer:
         best = [*Path(opt['path']['models']).glob('net_g_best_*.pth')]

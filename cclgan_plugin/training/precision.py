@@ -85,10 +85,10 @@ class Precision:
             for optimizer in optimizers:
                 optimizer.step()
             return
+        scaler = self.scaler(update)
         for optimizer in optimizers:
             with _skipping_for_both(optimizer):
-                self.scaler(update).step(optimizer)
-        scaler = self.scaler(update)
+                scaler.step(optimizer)
         scaler.update()
         # On a GPU a gradient that is no number at any scale gets here, too; from 0 no scale would grow again.
         scaler.update(scaler.scale(torch.ones((), device=self.device)).clamp(min=1))

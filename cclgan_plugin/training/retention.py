@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_NETWORK = re.compile(r'net_\w+?_(\d+)\.pth')
+# A best one may end like an iteration, by the name of its metric: psnr_4.
+_NETWORK = re.compile(r'net_(?!g_best_)\w+?_(\d+)\.pth')
 
 
 def numbered_states(folder: str | Path) -> list[Path]:
@@ -36,7 +37,6 @@ def remove_older(models: str | Path, states: str | Path, current_iter: int, keep
         Path(states, f'{iteration}.state').unlink(missing_ok=True)
         for path in Path(models).glob(f'net_*_{iteration}.pth'):
             match = _NETWORK.fullmatch(path.name)
-            # A best one may end like an iteration, by the name of its metric: psnr_4.
-            if match and int(match[1]) == iteration and not path.name.startswith('net_g_best_'):
+            if match and int(match[1]) == iteration:
                 path.unlink(missing_ok=True)
     return removed

@@ -173,8 +173,10 @@ def test_codecs_whose_clocks_are_coarse(derainer, tmp_path, codec, sound, contai
     assert [d for _, d in sound_packets(tmp_path / f'b.{container}')] == [d for _, d in sound_packets(source)]
 
 
-@pytest.mark.parametrize('container', ['mp4', 'mkv', 'flv'])
-def test_a_video_that_was_cut_off_is_not_taken_for_a_shorter_one(derainer, tmp_path, container):
+@pytest.mark.parametrize(
+    ('container', 'announced'), [('mp4', '40 frames'), ('mkv', r'8\.0 s'), ('flv', r'8\.4 s')]
+)
+def test_a_video_that_was_cut_off_is_not_taken_for_a_shorter_one(derainer, tmp_path, container, announced):
     long = tmp_path / f'long.{container}'
     with av.open(str(long), 'w', options={'movflags': 'faststart'} if container == 'mp4' else {}) as out:
         video = out.add_stream('libx264', rate=5)
@@ -187,7 +189,7 @@ def test_a_video_that_was_cut_off_is_not_taken_for_a_shorter_one(derainer, tmp_p
     assert derain_video(derainer, str(long), str(tmp_path / f'whole.{container}')) == 40
     content = long.read_bytes()
     (tmp_path / f'cut.{container}').write_bytes(content[: len(content) * 2 // 3])
-    with pytest.raises(ImageError, match=r'the file is cut off: .* of (40 frames|8\.[04] s)'):
+    with pytest.raises(ImageError, match=rf'the file is cut off: .* of {announced}'):
         derain_video(derainer, str(tmp_path / f'cut.{container}'), str(tmp_path / f'b.{container}'))
     assert not (tmp_path / f'b.{container}').exists()
 

@@ -240,7 +240,7 @@ def test_a_list_of_a_database_is_read_too(database: str, tmp_path: Path) -> None
     with pytest.raises(DataError, match=r'list\.txt:2: there is no key for "z\.png"'):
         data.build_dataset(single(Path(database), **{**backend, 'io_backend': {'type': 'lmdb'}}))
     (tmp_path / 'list.txt').unlink()
-    with pytest.raises(DataError, match='^meta_info_file: there is no file'):
+    with pytest.raises(DataError, match=r'^meta_info_file: there is no file'):
         data.build_dataset(single(Path(database), **{**backend, 'io_backend': {'type': 'lmdb'}}))
 
 

@@ -9,8 +9,6 @@ import torch
 
 from cclgan_plugin.models.run_record import RunRecord
 
-OPT = {'rank': 1}
-
 
 def test_processes_that_see_a_part_of_the_images_agree_on_the_names(tmp_path: Path) -> None:
     paths = [{'lq_path': f'v/{folder}/1.png', 'gt_path': '?'} for folder in 'abc']
@@ -25,7 +23,7 @@ def test_processes_that_see_a_part_of_the_images_agree_on_the_names(tmp_path: Pa
 
 
 def test_every_validation_image_has_a_final_picture_of_its_own(tmp_path: Path) -> None:
-    record = RunRecord(OPT | {'path': {'visualization': str(tmp_path)}})
+    record = RunRecord({'rank': 1, 'path': {'visualization': str(tmp_path)}})
     record.finish()
     paths = ['v/a/1.png', 'v/b/1.png', 'v/b/1.tif', 'w/b/1.png', 'v/2.png']
     for _ in range(2):  # the same again keeps its name

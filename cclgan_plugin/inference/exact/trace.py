@@ -65,8 +65,7 @@ class Operation:
     @property
     def is_view(self) -> bool:
         """Whether its result lies where an input lies."""
-        schema = getattr(self.function, '_schema', None)
-        return schema is not None and any(result.alias_info is not None for result in schema.returns)
+        return _shares_memory(getattr(self.function, '_schema', None))
 
     @property
     def bytes(self) -> int:
@@ -149,6 +148,10 @@ class _Builder:
         return any(self.operations[i].spatial for i in inputs)
 
 
+def _shares_memory(schema: Any) -> bool:
+    return schema is not None and any(result.alias_info is not None for result in schema.returns)
+
+
 def _writes_into_part(node: torch.fx.Node) -> bool:
     """Whether an operation in place changes a view of what others read: they would not know of the change."""
     schema = getattr(node.target, '_schema', None)
@@ -165,8 +168,8 @@ def _writes_into_part(node: torch.fx.Node) -> bool:
 
 def _viewed(node: Any) -> torch.fx.Node | None:
     """What an operation gives a view of; None if it gives none."""
-    schema = getattr(getattr(node, 'target', None), '_schema', None)
-    if schema is None or schema.is_mutable or all(result.alias_info is None for result in schema.returns):
+    schema: Any = getattr(getattr(node, 'target', None), '_schema', None)
+    if not _shares_memory(schema) or schema.is_mutable:
         return None
     base = node.args[0]
     return base if isinstance(base, torch.fx.Node) else None
