@@ -12,6 +12,9 @@ import torch
 if not torch.cuda.is_available():
     # Before Triton is imported by anybody: without a card its kernels are interpreted, number by number.
     os.environ.setdefault('TRITON_INTERPRET', '1')
+    # The first backward pass settles which devices have threads. After tracing with fake tensors it would
+    # find some, and processes forked from this one could not differentiate any more.
+    torch.zeros(1, requires_grad=True).sum().backward()
 
 import cclgan_plugin  # noqa: F401
 from cclgan_plugin.mends import resume_state
