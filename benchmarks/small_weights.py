@@ -4,6 +4,7 @@
     python benchmarks/small_weights.py OUT                              derain-small-free (free photographs)
     python benchmarks/small_weights.py OUT --dry 2 --streak-like 2 ...  for the later parts of the training
     python benchmarks/small_weights.py OUT --collages 120 ...           likewise, where photographs are few
+    python benchmarks/small_weights.py OUT --hard WEIGHTS ...           likewise, with what they get wrong
 
 Writes ``OUT/rainy`` and ``OUT/clean``, same names. Rain is rendered on clean photographs in every kind that
 the package knows, and painted as image editors do. Each photograph is there dry on both sides too, and with
@@ -30,13 +31,16 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.collage import collage  # noqa: E402
 from benchmarks.comparison.training_data import aligned_pair, read_picture  # noqa: E402
+from benchmarks.hard_tiles import SIDE, hard_tiles  # noqa: E402
 from benchmarks.noise_rain import with_noise_rain  # noqa: E402
 from benchmarks.streak_like import with_streak_like  # noqa: E402
+from benchmarks.streaky_patterns import with_pattern  # noqa: E402
 from cclgan_plugin.data.demo import load_photograph  # noqa: E402
 from cclgan_plugin.data.image_file import encode_image  # noqa: E402
 from cclgan_plugin.data.rain_folder import rain_on  # noqa: E402
 from cclgan_plugin.data.rain_params import RAIN_TYPES, vary  # noqa: E402
 from cclgan_plugin.data.randomness import generator  # noqa: E402
+from cclgan_plugin.inference.derainer import Derainer  # noqa: E402
 from cclgan_plugin.whole_file import write_whole  # noqa: E402
 
 #: Photographs of scikit-image; its cat, chelsea.png, is left for tests and pictures.
@@ -77,16 +81,23 @@ class Amounts(NamedTuple):
             downwards, so what lies across a photograph looks like streaks only then, and grass is finer.
         noise_rain: in rain as image editors make it.
         streak_like: with bars, grass and the like on it; dry, and in each of the two sorts of rain.
+        patterns: with spots, hair and dots on it, likewise.
     """
 
     dry: int
     turned: bool
     noise_rain: int
     streak_like: int
+    patterns: int = 0
 
     def times(self, factor: int) -> Amounts:
         """So many times as often, but not turned more often: that is always the same."""
-        return Amounts(self.dry * factor, self.turned, self.noise_rain * factor, self.streak_like * factor)
+        dry, turned, *others = self
+        return Amounts(dry * factor, turned, *(amount * factor for amount in others))
+
+
+#: Of what trained weights get wrong: mostly dry, but rain falls on it, too.
+HARD = Amounts(dry=8, turned=False, noise_rain=2, streak_like=0)
 
 
 def clean_photographs(data: Path | None) -> Iterator[tuple[str, np.ndarray]]:
@@ -135,12 +146,9 @@ def rendered(
     for copy in range(amounts.dry):
         yield f'{name}-dry{copy or ""}', clean, clean
     if amounts.turned:
-        half = cv2.resize(clean, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        for number, (image, quarters) in enumerate([(clean, 1), (clean, 3), (half, 0), (half, 1)]):
-            if min(image.shape[:2]) < LARGEST_CROP:
-                continue
-            still = np.ascontiguousarray(np.rot90(image, quarters))
-            yield f'{name}-turned{number}', still, still
+        for number, still in enumerate(turns(clean)):
+            if min(still.shape[:2]) >= LARGEST_CROP:
+                yield f'{name}-turned{number}', still, still
     for kind in RAIN_TYPES:
         for copy in range(copies):
             rng = generator(0, f'small weights {name} {kind} {copy}')
@@ -148,13 +156,31 @@ def rendered(
     for copy in range(amounts.noise_rain):
         rng = generator(0, f'small weights {name} noise {copy}')
         yield f'{name}-noise{copy}', with_noise_rain(clean, rng), clean
-    for copy in range(amounts.streak_like):
-        rng = generator(0, f'small weights {name} streak-like {copy}')
-        truth = with_streak_like(clean, rng)
-        yield f'{name}-like{copy}', truth, truth
-        yield f'{name}-likerain{copy}', _in_rain(truth, str(rng.choice(list(RAIN_TYPES))), rng), truth
-        if amounts.noise_rain:
-            yield f'{name}-likenoise{copy}', with_noise_rain(truth, rng), truth
+    for like, seed, drawn, often in (
+        ('like', 'streak-like', with_streak_like, amounts.streak_like),
+        ('pattern', 'pattern', with_pattern, amounts.patterns),
+    ):
+        for copy in range(often):
+            rng = generator(0, f'small weights {name} {seed} {copy}')
+            truth = drawn(clean, rng)
+            yield f'{name}-{like}{copy}', truth, truth
+            yield f'{name}-{like}rain{copy}', _in_rain(truth, str(rng.choice(list(RAIN_TYPES))), rng), truth
+            if amounts.noise_rain:
+                yield f'{name}-{like}noise{copy}', with_noise_rain(truth, rng), truth
+
+
+def turns(clean: np.ndarray) -> list[np.ndarray]:
+    """A photograph turned by a quarter to either side, and at half the size, upright and turned."""
+    half = cv2.resize(clean, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    ways = [(clean, 1), (clean, 3), (half, 0), (half, 1)]
+    return [np.ascontiguousarray(np.rot90(image, quarters)) for image, quarters in ways]
+
+
+def hard_parts(derain: Derainer, clean: np.ndarray) -> Iterator[np.ndarray]:
+    """The squares of a photograph, upright or turned, of which trained weights take away what is no rain."""
+    for image in [clean, *turns(clean)]:
+        if min(image.shape[:2]) >= SIDE:
+            yield from hard_tiles(derain, image)
 
 
 def _in_rain(clean: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
@@ -192,16 +218,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         '--collages', type=int, default=0, help='pictures of pieces of photographs, and textures'
     )
+    parser.add_argument(
+        '--patterns', type=int, default=0, help='times that it has spots, hair and dots on it'
+    )
+    parser.add_argument(
+        '--hard', metavar='WEIGHTS', help='also the squares that these weights change although they are dry'
+    )
     parser.add_argument('--pairs', type=int, default=1, help="times that each of Rain800's pairs is there")
     args = parser.parse_args(argv)
-    amounts = Amounts(args.dry, args.turned, args.noise_rain, args.streak_like)
+    amounts = Amounts(args.dry, args.turned, args.noise_rain, args.streak_like, args.patterns)
+    derain = Derainer.from_pretrained(args.hard) if args.hard else None
+
+    def hard_ones(name: str, clean: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        for number, part in enumerate(hard_parts(derain, clean) if derain else ()):
+            yield from rendered(f'{name}-hard{number}', part, 1, HARD)
+
+    often = amounts.times(PHOTOGRAPH_TIMES) if args.collages and not args.data else amounts
 
     def pairs() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-        often = amounts.times(PHOTOGRAPH_TIMES) if args.collages and not args.data else amounts
         for name, clean in clean_photographs(args.data):
             yield from rendered(name, clean, 1 if args.data else 12, often)
+            yield from hard_ones(name, clean)
         for name, clean in collages(args.collages) if args.collages else ():
             yield from rendered(name, clean, 1, amounts)
+            yield from hard_ones(name, clean)
         if args.data:
             yield from aligned_pairs(args.data, args.pairs)
 

@@ -109,15 +109,20 @@ def _grain(image: Image, rng: np.random.Generator) -> Image:
 
 def _paint(image: Image, coverage: Image, rng: np.random.Generator, everywhere: bool = False) -> Image:
     """Colour where there is coverage, in a part of the picture with soft edges or in all of it."""
-    height, width = coverage.shape
     if not everywhere and rng.random() < 0.6:
-        part = np.zeros_like(coverage)
-        middle = rng.uniform(0, (width, height)).astype(int)
-        axes = rng.uniform(0.15, 0.6, 2) * (width, height)
-        cv2.ellipse(part, middle.tolist(), axes.astype(int).tolist(), rng.uniform(0, 180), 0, 360, 1.0, -1)
-        coverage = coverage * cv2.GaussianBlur(part, (0, 0), rng.uniform(0.8, 6))
+        coverage = coverage * soft_part(coverage.shape, rng)
     # Mostly bright and nearly grey, as rain is.
     rain_like = rng.random() < 0.7
     colour = rng.uniform(120, 255) + rng.normal(0, 12, 3) if rain_like else rng.uniform(0, 255, 3)
     amount = (coverage * rng.uniform(0.25, 1))[..., None]
     return image * (1 - amount) + colour.astype(np.float32) * amount
+
+
+def soft_part(shape: tuple[int, ...], rng: np.random.Generator) -> Image:
+    """An ellipse of 1 in zeros, anywhere, with soft edges; ``(H, W)``."""
+    height, width = shape
+    part = np.zeros(shape, np.float32)
+    middle = rng.uniform(0, (width, height)).astype(int)
+    axes = rng.uniform(0.15, 0.6, 2) * (width, height)
+    cv2.ellipse(part, middle.tolist(), axes.astype(int).tolist(), rng.uniform(0, 180), 0, 360, 1.0, -1)
+    return cv2.GaussianBlur(part, (0, 0), rng.uniform(0.8, 6))

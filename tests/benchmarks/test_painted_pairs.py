@@ -10,6 +10,7 @@ import pytest
 from benchmarks import noise_rain, small_weights
 from benchmarks.noise_rain import with_noise_rain
 from benchmarks.streak_like import with_streak_like
+from benchmarks.streaky_patterns import with_pattern
 from cclgan_plugin.data.demo import load_photograph
 
 Painter = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -20,7 +21,7 @@ def photograph() -> np.ndarray:
     return np.ascontiguousarray(load_photograph('coffee.png')[100:360, 100:370])
 
 
-@pytest.mark.parametrize('paint', [with_noise_rain, with_streak_like])
+@pytest.mark.parametrize('paint', [with_noise_rain, with_streak_like, with_pattern])
 def test_one_seed_paints_one_picture(paint: Painter, photograph: np.ndarray) -> None:
     before = photograph.copy()
     painted = [paint(photograph, np.random.default_rng(seed)) for seed in (0, 0, 1)]
@@ -65,6 +66,22 @@ def test_each_photograph_is_there_as_often_as_asked(photograph: np.ndarray) -> N
         dry = 'dry' in name or 'turned' in name or name == 'cup-like0'
         assert np.array_equal(rainy, clean) == dry, name
         assert np.array_equal(clean, photograph) == ('like' not in name and 'turned' not in name), name
+
+
+def test_patterns_are_there_dry_and_in_both_rains(photograph: np.ndarray) -> None:
+    amounts = small_weights.Amounts(dry=0, turned=False, noise_rain=1, streak_like=0, patterns=2)
+    pairs = {name: pair for name, *pair in small_weights.rendered('cup', photograph, 0, amounts)}
+    assert list(pairs) == [
+        *('cup-noise0', 'cup-pattern0', 'cup-patternrain0', 'cup-patternnoise0'),
+        *('cup-pattern1', 'cup-patternrain1', 'cup-patternnoise1'),
+    ]
+    for copy in range(2):
+        dry, rain, noise = (pairs[f'cup-pattern{kind}{copy}'] for kind in ('', 'rain', 'noise'))
+        assert not np.array_equal(dry[1], photograph), 'nothing was drawn'
+        assert np.array_equal(*dry)
+        for rainy, clean in (rain, noise):
+            assert np.array_equal(clean, dry[1])
+            assert not np.array_equal(rainy, clean)
 
 
 def test_halves_that_are_smaller_than_the_crops_are_left_out(photograph: np.ndarray) -> None:
