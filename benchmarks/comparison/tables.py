@@ -81,8 +81,9 @@ def zoo_section(protocol: Protocol, results: Sequence[Result]) -> str:
     titles = {'input': 'the input itself'}
     rows = [[titles.get(r.method, f'`{r.method}`'), *_figures(protocol, [r])] for r in results]
     command = f'python benchmarks/methods.py {protocol.name} --zoo NAME'
+    path = 'weights that are not in the package by their path, as `--zoo weights/derain-large.safetensors`'
     parts = [f'### {protocol.title}', _sentence(protocol.note), table(['weights', *_heads(protocol)], rows)]
-    return '\n\n'.join([*parts, f'{_machines(results)} Again: `{command}`'])
+    return '\n\n'.join([*parts, f'{_machines(results)} Again: `{command}`; {path}.'])
 
 
 def _heads(protocol: Protocol) -> list[str]:
