@@ -84,8 +84,8 @@ class Derainer:
             WeightsError: there are no such weights, or they are something else.
             OptionError: no such device or precision.
         """
+        from cclgan_plugin.inference.built_network import build_network
         from cclgan_plugin.inference.pretrained import find_weights
-        from cclgan_plugin.inference.weights_file import build_network
         from cclgan_plugin.zoo.index import default_name
 
         # Before anything is downloaded.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from cclgan_plugin.errors import DataError, UserError
+from cclgan_plugin.inference.built_network import build_network
 from cclgan_plugin.inference.exportable import exportable
 from cclgan_plugin.inference.pretrained import find_weights
-from cclgan_plugin.inference.weights_file import NetworkWeights, build_network, packed, read_weights
+from cclgan_plugin.inference.weights_file import NetworkWeights, packed, read_weights
 from cclgan_plugin.partial_file import partial_path
 
 #: Height and width of the images that a written file is tried with. Not 1x1: instance norm blows the
@@ -114,7 +116,10 @@ def _largest_difference(net: nn.Module, loaded: Callable[[Tensor], Tensor]) -> f
     with torch.inference_mode():
         for height, width in _TRIAL_SIZES:
             x = torch.rand(1, 3, height, width, generator=generator)
-            largest = max(largest, float((net(x) - loaded(x)).abs().max()))
+            difference = float((net(x) - loaded(x)).abs().max())
+            if math.isnan(difference):  # which max() of Python drops
+                return difference
+            largest = max(largest, difference)
     return largest
 
 

@@ -21,7 +21,8 @@ from spandrel import (
 )
 
 from cclgan_plugin.archs import CCLGANGenerator
-from cclgan_plugin.inference.weights_file import NOTE, build_network, described_weights, read_note
+from cclgan_plugin.inference.built_network import build_network
+from cclgan_plugin.inference.weights_file import NOTE, described_weights, read_note
 
 
 class CCLGANArch(Architecture[CCLGANGenerator]):

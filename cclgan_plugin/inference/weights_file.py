@@ -146,61 +146,6 @@ def read_note(note: Tensor) -> dict[str, str]:
     return found
 
 
-def build_network(weights: NetworkWeights, where: str) -> torch.nn.Module:
-    """The network itself, in float32, ready for inference.
-
-    Args:
-        weights: what to build.
-        where: the file, for messages.
-
-    Raises:
-        WeightsError: the network is not registered, refuses its options, does not fit the tensors, or gives
-            no image of the size of its input.
-    """
-    from cclgan_plugin.errors import did_you_mean
-    from cclgan_plugin.options import registered
-
-    build = registered.find('arch', weights.arch)
-    if build is None:
-        names = registered.names_of('arch')
-        raise WeightsError(
-            f'{where}: it is made for the network "{weights.arch}", which nobody has registered; '
-            '--plugin PACKAGE imports an installed package that does.' + did_you_mean(weights.arch, names)
-        )
-    try:
-        with torch.random.fork_rng(devices=[]):
-            network = build(**weights.options)
-    except Exception as error:  # a stranger's constructor may raise anything
-        raise WeightsError(f'{where}: {weights.arch} refuses its options: {line_of(error)}') from error
-    try:
-        network.load_state_dict(weights.tensors)
-    except RuntimeError as error:
-        raise WeightsError(f'{where}: the weights do not fit {weights.arch}: {line_of(error, 1)}') from error
-    network.float().eval().requires_grad_(False)
-    _check_image_to_image(network, weights.arch, where)
-    return network
-
-
-def _check_image_to_image(network: torch.nn.Module, arch: str, where: str) -> None:
-    expected = (1, 3, 32, 32)
-    try:
-        with torch.inference_mode():
-            result = network(torch.full(expected, 0.5))
-    except Exception as error:
-        raise WeightsError(
-            f'{where}: {arch} does not take an image of 32x32 pixels: {line_of(error)}'
-        ) from error
-    if not isinstance(result, Tensor) or result.shape != expected:
-        shape = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
-        raise WeightsError(
-            f'{where}: {arch} is no network that derains: of an image {expected} it makes {shape}'
-        )
-    if not bool(result.isfinite().all()):
-        raise WeightsError(
-            f'{where}: {arch} makes values that are no finite numbers; its weights are damaged'
-        )
-
-
 def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
     tensor = tensor.detach().cpu().contiguous()
     if not tensor.is_floating_point():

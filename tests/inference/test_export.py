@@ -106,6 +106,17 @@ def test_a_difference_from_pytorch_is_noticed(weights_file, tmp_path, monkeypatc
     assert not [path for path in tmp_path.iterdir() if path.is_file()]
 
 
+def test_a_file_that_gives_no_numbers_is_noticed(weights_file, tmp_path, monkeypatch):
+    from cclgan_plugin.inference import export as module
+
+    form = module.FORMATS['torchscript']
+    nothing = module.Form('.pt', form.write, lambda file: lambda x: torch.full_like(x, torch.nan))
+    monkeypatch.setitem(module.FORMATS, 'torchscript', nothing)
+    with pytest.raises(ExportError, match='differs from PyTorch by nan'):
+        export(str(weights_file), 'torchscript', str(tmp_path / 'out.pt'))
+    assert not [path for path in tmp_path.iterdir() if path.is_file()]
+
+
 def test_a_file_that_does_not_run_is_not_kept(weights_file, tmp_path, monkeypatch):
     from cclgan_plugin.inference import export as module
 

@@ -9,11 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from cclgan_plugin.archs import CCLGANGenerator
 from cclgan_plugin.errors import WeightsError
+from cclgan_plugin.inference.built_network import build_network
 from cclgan_plugin.inference.weights_file import (
     NOTE,
     NetworkWeights,
-    build_network,
     read_note,
     read_weights,
     write_weights,
@@ -100,6 +101,41 @@ def test_a_network_that_makes_no_image_is_refused(tmp_path):
     write_weights(tmp_path / 'd.safetensors', NetworkWeights('CCLGANDiscriminator', {'width': 4}, tensors))
     with pytest.raises(WeightsError, match=r'no network that derains: .* it makes \(1, 1, '):
         build_network(read_weights(tmp_path / 'd.safetensors'), 'd')
+
+
+def test_a_description_takes_no_memory_that_the_weights_do_not_fill(weights, monkeypatch):
+    """Of 115 GB, when a stranger writes so: the network is compared before it gets memory."""
+    asked = []
+
+    def built(**options):
+        network = CCLGANGenerator(**options)
+        asked.append(next(network.parameters()).device.type)
+        return network
+
+    monkeypatch.setattr('cclgan_plugin.options.registered.find', lambda *_: built)
+    grown = NetworkWeights(weights.arch, OPTIONS | {'width': 8}, weights.tensors)
+    with pytest.raises(WeightsError, match=r'x\.safetensors: the weights do not fit CCLGANGenerator'):
+        build_network(grown, 'x.safetensors')
+    assert asked == ['meta']
+    build_network(weights, 'x.safetensors')
+    assert asked == ['meta', 'meta', 'cpu']
+
+
+@pytest.mark.parametrize(
+    ('arch', 'options', 'message'),
+    [
+        ('BasicVSR', {'spynet_path': '/etc/hostname'}, r'spynet_path names another file \("/etc/hostname"\)'),
+        ('VGGFeatureExtractor', {'layer_name_list': ['relu1_1']}, 'fetches weights by itself'),
+    ],
+)
+def test_weights_open_and_fetch_nothing_else(arch, options, message, monkeypatch):
+    def fail(*_, **__):
+        raise AssertionError('something was read')
+
+    monkeypatch.setattr('torch.load', fail)
+    monkeypatch.setattr('torch.hub.load_state_dict_from_url', fail)
+    with pytest.raises(WeightsError, match=message):
+        build_network(NetworkWeights(arch, options, {}), 'x.safetensors')
 
 
 @pytest.mark.parametrize('content', [b'', b'{}', b'\x08\0\0\0\0\0\0\0{"a": 1}', b'\xff' * 100])

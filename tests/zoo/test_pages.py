@@ -11,7 +11,8 @@ import yaml
 import cclgan_plugin
 from cclgan_plugin.cli.main import main
 from cclgan_plugin.errors import WeightsError
-from cclgan_plugin.inference.weights_file import build_network, read_weights
+from cclgan_plugin.inference.built_network import build_network
+from cclgan_plugin.inference.weights_file import read_weights
 from cclgan_plugin.zoo import pages
 from cclgan_plugin.zoo.cache import is_right, place_of
 from cclgan_plugin.zoo.index import load_index
