@@ -11,6 +11,7 @@ from cclgan_plugin.archs.feature_levels import check_levels
 from cclgan_plugin.archs.frozen_conv import FrozenAwareConv2d
 from cclgan_plugin.archs.init import init_weights
 from cclgan_plugin.archs.norm import InstanceNorm
+from cclgan_plugin.archs.precision import at_least_float32
 from cclgan_plugin.archs.resample import BlurPool
 from cclgan_plugin.archs.sampling import conv_at, sample_locations
 from cclgan_plugin.errors import DataError, OptionError
@@ -68,7 +69,8 @@ class CCLGANDiscriminator(nn.Module):
         conv2 = self.conv2(self.pool1(self.conv1(x)))
         conv3 = self.conv3(self.pool2(self.norm_act(conv2)))
         y = self.conv5(self.norm_act(self.conv4(self.pool3(self.norm_act(conv3)))))
-        return y, {'image': x, 'conv2': conv2, 'conv3': conv3}
+        # Few numbers, whose loss must take fp16's scales, and be told apart from 1 in bfloat16.
+        return at_least_float32(y), {'image': x, 'conv2': conv2, 'conv3': conv3}
 
     def encode(self, x: Tensor, levels: Iterable[str]) -> dict[str, Tensor]:
         """Maps ``(N, C, h, w)`` of the levels alone, computing nothing behind the deepest one.

@@ -42,7 +42,7 @@ def get_optimizer(
         )
     try:
         return getattr(torch.optim, optim_type)(params, *lr, **kwargs)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise OptionError(f'The optimizer {optim_type} does not take these options: {error}') from error
 
 

@@ -20,6 +20,7 @@ from cclgan_plugin.training.deterministic import be_deterministic, named_operati
 from cclgan_plugin.training.distributed import is_distributed, wait_for_all
 from cclgan_plugin.training.epoch_plan import epoch_of
 from cclgan_plugin.training.finite_guard import FiniteGuard, NonFiniteLoss, finite_weights
+from cclgan_plugin.training.optimizer_parameters import parameters_of
 from cclgan_plugin.training.recorder import Recorder
 from cclgan_plugin.training.undo import Undo
 from cclgan_plugin.training.update import Differentiated, Update
@@ -146,7 +147,7 @@ class CCLGANModel(CCLGANStates):
             for s, pool in self.pools.items()
             if s in made[0].images
         }
-        self._require_grad('d', True)
+        self._let_discriminators_learn(True)
         if generator_step:
             self.undo.remember()
 
@@ -161,7 +162,7 @@ class CCLGANModel(CCLGANStates):
         return self.update_d.apply(found, self.current_iter)
 
     def _step_generators(self, made: Iterable[Translations]) -> tuple[dict[str, Tensor], bool]:
-        self._require_grad('d', False)
+        self._let_discriminators_learn(False)
         locations = self._draw_locations()
 
         def differentiate(*where: Tensor) -> Differentiated:
@@ -171,10 +172,10 @@ class CCLGANModel(CCLGANStates):
         found = self.recorder.run('generators', differentiate, locations.tensors())
         return self.update_g.apply(found, self.current_iter)
 
-    def _require_grad(self, group: str, value: bool) -> None:
-        for name, net in self.nets.items():
-            if name[0] == group:
-                net.requires_grad_(value)
+    def _let_discriminators_learn(self, value: bool) -> None:
+        # What a network of somebody else's has frozen is not the optimizer's, and stays as it is.
+        for p in parameters_of(self.optimizer_d):
+            p.requires_grad_(value)
 
     def _draw_locations(self) -> Locations:
         """The locations of this iteration: the same on every rank, and after a resume."""

@@ -121,7 +121,7 @@ class CCLGANParts(SRModel):
             members = [net for name, net in self.nets.items() if name[0] == group]
             if members:
                 optimizer_opt = dict(train_opt[f'optim_{group}'])
-                parameters = [p for net in members for p in net.parameters()]
+                parameters = [p for net in members for p in net.parameters() if p.requires_grad]
                 optimizer = self.get_optimizer(optimizer_opt.pop('type'), parameters, **optimizer_opt)
                 setattr(self, f'optimizer_{group}', optimizer)
                 self.optimizers.append(optimizer)

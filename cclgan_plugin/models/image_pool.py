@@ -35,20 +35,19 @@ class ImagePool:
         """
         if self.size == 0:
             return images.detach()
-        # An image that is no number must not come back in a later iteration.
-        images = torch.nan_to_num(images.detach())
+        images = images.detach()
         if self.images and self.images[0].shape != images.shape[1:]:
             self.images.clear()  # resumed with larger crops, which do not go into one batch with these
         choose = random.Random(derive_seed(self.seed, 'pool', iteration))
         chosen = []
         for image in images.unbind(0):
             if len(self.images) < self.size:
-                self.images.append(image.clone())
+                self.images.append(_kept(image, self.images[-1] if self.images else torch.zeros_like(image)))
                 chosen.append(image)
             elif choose.random() < 0.5:
                 place = choose.randrange(self.size)
                 chosen.append(self.images[place])
-                self.images[place] = image.clone()
+                self.images[place] = _kept(image, self.images[place])
             else:
                 chosen.append(image)
         return torch.stack(chosen)
@@ -60,4 +59,9 @@ class ImagePool:
 
     def load_state_dict(self, state: dict[str, list[Tensor]], device: torch.device) -> None:
         """Put the images of a training state back."""
-        self.images = [image.to(device) for image in state['images']]
+        self.images = [image.to(device) for image in state['images'][: self.size]]
+
+
+def _kept(image: Tensor, instead: Tensor) -> Tensor:
+    """A copy of what must not come back later if it is no image; without waiting for the GPU."""
+    return torch.where(image.isfinite().all(), image, instead)

@@ -90,3 +90,13 @@ def test_too_small_images_and_unknown_levels_are_named():
         make().features_at(torch.rand(1, 3, 24, 24, dtype=torch.float64), {'conv33': torch.tensor([0])})
     with pytest.raises(OptionError, match='at least 1'):
         CCLGANDiscriminator(width=0)
+
+
+@pytest.mark.parametrize('half', [torch.float16, torch.bfloat16])
+def test_logits_are_float32_in_half_precision(half):
+    """A loss in fp16 overflows at the first scale of 65536, one in bfloat16 moves in steps of 1/256."""
+    net = CCLGANDiscriminator(width=4)
+    with torch.autocast('cpu', half):
+        logits, levels = net.forward_features(torch.rand(1, 3, 32, 32))
+    assert logits.dtype == torch.float32
+    assert levels['conv3'].dtype == half

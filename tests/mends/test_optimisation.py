@@ -168,3 +168,9 @@ def test_an_unknown_optimizer_ends_with_a_hint(make_opt: MakeOpt) -> None:
         build_model(make_opt(optim_g={'type': 'AdmaW', 'lr': 1e-3}))
     with pytest.raises(OptionError, match=r"Adam does not take these options.*'momentum'"):
         build_model(make_opt(optim_g={'type': 'Adam', 'lr': 1e-3, 'momentum': 0.9}))
+
+
+def test_options_that_contradict_each_other_are_told(make_opt: MakeOpt) -> None:
+    """Which torch does by a RuntimeError, where most are ValueErrors."""
+    with pytest.raises(OptionError, match=r'AdamW does not take these options: .fused. and .foreach. cannot'):
+        build_model(make_opt(optim_g={'type': 'AdamW', 'lr': 1e-3, 'fused': True, 'foreach': True}))

@@ -46,3 +46,28 @@ def test_images_of_another_size_make_room():
     for iteration in range(5, 15):
         assert torch.equal(pool.exchange(larger, iteration), larger)
     assert {image.shape for image in pool.images} == {(3, 4, 4)}
+
+
+def test_what_is_no_image_never_comes_back():
+    """Handed out as it is, so that this iteration is skipped; kept is what was there before."""
+    pool = ImagePool(3, seed=1)
+    broken = batch(1).detach()
+    broken[0, 0, 0, 0] = torch.nan
+    assert pool.exchange(broken, 0).isnan().any()
+    kept = []
+    for iteration in range(1, 60):
+        given = pool.exchange(broken if iteration % 5 == 0 else batch(iteration), iteration)
+        if iteration % 5:
+            kept.append(given)
+    assert all(image.isfinite().all() for image in [*kept, *pool.images])
+    assert not any(image.eq(0).all() for image in kept[3:])
+
+
+def test_a_smaller_pool_keeps_as_many_as_it_may():
+    pool = ImagePool(5)
+    for iteration in range(5):
+        pool.exchange(batch(iteration), iteration)
+    for size in (2, 0):
+        smaller = ImagePool(size)
+        smaller.load_state_dict(pool.state_dict(), torch.device('cpu'))
+        assert len(smaller.state_dict()['images']) == size
