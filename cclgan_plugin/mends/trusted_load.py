@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,11 @@ def load_data_only(path: str | os.PathLike[str]) -> Any:
     try:
         if path.suffix == '.safetensors':
             return load_safetensors(path)
+        if _is_program(path):
+            raise WeightsError(f'{path} is a TorchScript program, not weights; give what it was made of.')
         return torch.load(path, map_location='cpu', weights_only=True)
+    except WeightsError:
+        raise
     except FileNotFoundError as error:
         raise WeightsError(f'There is no file {path}.') from error
     except OSError as error:
@@ -61,6 +66,14 @@ def load_data_only(path: str | os.PathLike[str]) -> Any:
         if isinstance(error, pickle.UnpicklingError):
             reason = 'it is no checkpoint, or holds more than tensors, numbers and text, which is not trusted'
         raise WeightsError(f'{path} cannot be read as a checkpoint: {reason}.') from error
+
+
+def _is_program(path: Path) -> bool:
+    """Whether a file holds code, as ``torch.jit.save`` writes it; torch.load would call it damaged."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith('/constants.pkl') for name in archive.namelist())
 
 
 def load_safetensors(path: Path) -> BareWeights:

@@ -428,9 +428,9 @@ def test_what_a_killed_run_left_half_written_is_removed(derain, tmp_path):
         mine = Path(partial_path(str(tmp_path / path), keep_extension=path.endswith('mp4')))
         mine.touch()  # of a process that lives
         assert str(os.getpid()) in mine.name
-        mine.with_name(mine.name.replace(str(os.getpid()), str(dead.pid))).touch()
+        mine.with_name(mine.name.replace(f'.{os.getpid()}.', f'.{dead.pid}.')).touch()
     (tmp_path / 'out/.hidden').touch()
     assert derain('in', '-o', 'out') == 0
     left = files(tmp_path / 'out')
     assert len(left) == 4
-    assert not [name for name in left if str(dead.pid) in name]
+    assert not [name for name in left if f'.{dead.pid}.' in name]

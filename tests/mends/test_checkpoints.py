@@ -219,6 +219,13 @@ def test_files_that_are_no_checkpoints_are_named_and_never_run(model: BaseModel,
     assert not (tmp_path / 'pwned').exists()
 
 
+@pytest.mark.filterwarnings('ignore:.torch.jit:FutureWarning', 'error:.*TorchScript archive')
+def test_a_program_is_told_from_damaged_weights(model: BaseModel, tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.trace(nn.Linear(1, 1), torch.zeros(1, 1)), str(tmp_path / 'net.pt'))
+    with pytest.raises(WeightsError, match=r'net\.pt is a TorchScript program, not weights'):
+        model.load_network(model.net_g, tmp_path / 'net.pt')
+
+
 def test_a_misfit_is_torchs_own_error_without_the_mend(model: BaseModel, tmp_path: Path) -> None:
     torch.save({'params': nn.Linear(1, 1).state_dict()}, tmp_path / 'a.pth')
     with pytest.raises(RuntimeError, match='Error'):
