@@ -35,16 +35,24 @@ def prepare(folder: Path, **changes: Any) -> Path:
 
 def before_iteration(iteration: int, act: Callable[[], object]) -> None:
     """Let this process do something as an iteration of its training begins."""
+    from basicsr.models.sr_model import SRModel
+
     from cclgan_plugin.models.cclgan_model import CCLGANModel
 
-    optimize = CCLGANModel.optimize_parameters
+    # Neither calls the other's.
+    for owner in (CCLGANModel, SRModel):
+        _act_before(owner, iteration, act)
 
-    def optimize_parameters(self: CCLGANModel, current_iter: int) -> None:
+
+def _act_before(owner: Any, iteration: int, act: Callable[[], object]) -> None:
+    optimize = owner.optimize_parameters
+
+    def optimize_parameters(self: Any, current_iter: int) -> None:
         if current_iter == iteration:
             act()
         optimize(self, current_iter)
 
-    CCLGANModel.optimize_parameters = optimize_parameters  # type: ignore[method-assign]
+    owner.optimize_parameters = optimize_parameters
 
 
 def train_and_signal(numbers: tuple[int, ...], iteration: int, *arguments: str) -> int:

@@ -54,6 +54,7 @@ AFTER_IMPORT = (
     'niqe_input',
     'shared_validation',
     'resumed_validation',
+    'best_metrics',
 )
 
 #: The names of the mends in place, in the order of their application.

@@ -1,6 +1,7 @@
 """A training state of another model: ``AssertionError: Wrong lengths of optimizers``, or torch's own words. A
 run that is resumed with longer periods or other milestones keeps the old ones, and may learn nothing more.
 With other ``betas`` or ``weight_decay`` it keeps the old ones too; with another optimizer it fails later.
+The best values that were measured are forgotten.
 
 In every release: ``BaseModel.resume_training``. May go when it says which state does not fit, and how.
 """
@@ -24,7 +25,7 @@ __all__ = ['apply', 'needed', 'resume_training']
 
 
 def resume_training(self: Any, resume_state: dict[str, Any]) -> None:
-    """Put optimizers and schedulers back to where they were.
+    """Put optimizers, schedulers and the best values back to where they were.
 
     Raises:
         WeightsError: the state was saved by a model with other optimizers or schedulers.
@@ -52,6 +53,9 @@ def resume_training(self: Any, resume_state: dict[str, Any]) -> None:
                     f'path.resume_state: {path} does not fit number {number} of the {kind} '
                     f'({type(one).__name__}): {error}'
                 ) from error
+    # States of plain BasicSR have none.
+    if resume_state.get('best_metric_results'):
+        self.best_metric_results = resume_state['best_metric_results']
 
 
 def apply() -> None:

@@ -1,6 +1,6 @@
 """A kill while saving leaves a checkpoint cut short; a full disk leaves empty ones, "Just ignore it",
 exit code 0. The same weights saved under another name are other bytes. A state does not know which files it
-goes with, so a kill between two of them leaves a mixed set that resumes.
+goes with, so a kill between two of them leaves a mixed set that resumes; nor which values were the best.
 
 In every release: ``save_network`` and ``save_training_state``. May go when they save atomically, fail loudly
 and name what belongs together.
@@ -21,6 +21,7 @@ from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
 from cclgan_plugin.training.atomic_save import atomic_torch_save
 from cclgan_plugin.training.epoch_plan import current_plan
+from cclgan_plugin.training.plain_values import plain_values
 from cclgan_plugin.weight_names import bare_names
 
 __all__ = ['apply', 'needed', 'plain_weights', 'save_network', 'save_training_state']
@@ -71,8 +72,8 @@ def save_network(
 def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
     """Save optimizers and schedulers as ``training_states/{current_iter}.state``.
 
-    The state also names the network files that were saved with it, by SHA-256, the seed, and how the epoch
-    was dealt out.
+    The state also names the network files that were saved with it, by SHA-256, the seed, how the epoch
+    was dealt out, where the run is to end, and the best values that were measured.
 
     Args:
         epoch: current epoch.
@@ -94,6 +95,8 @@ def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
     plan = current_plan()
     if plan is not None:
         state['dealing'] = asdict(plan.dealing_after(current_iter))
+    state['total_iter'] = int(self.opt['train']['total_iter'])
+    state['best_metric_results'] = plain_values(vars(self).get('best_metric_results', {}))
     # A model may have more to resume than BasicSR knows of.
     state |= getattr(self, 'extra_training_state', dict)()
     atomic_torch_save(state, Path(self.opt['path']['training_states']) / f'{current_iter}.state')

@@ -10,7 +10,6 @@ from cclgan_plugin.models.image_pool import ImagePool
 from cclgan_plugin.models.run_record import RunRecord
 from cclgan_plugin.training.distributed import gather_objects
 from cclgan_plugin.training.finite_guard import FiniteGuard
-from cclgan_plugin.training.plain_values import plain_values
 from cclgan_plugin.training.retention import remove_older
 from cclgan_plugin.training.rng_state import rng_state, set_rng_state
 
@@ -50,15 +49,6 @@ class CCLGANStates(CCLGANParts):
         ema = [self.net_g_ema] if hasattr(self, 'net_g_ema') else []
         self.save_network([self.net_g, *ema], label, when, ['params', 'params_ema'][: 1 + len(ema)])
 
-    def _initialize_best_metric_results(self, dataset_name: str) -> None:
-        """BasicSR's, also for metrics that a resumed run measures anew or judges the other way round."""
-        before = vars(self).get('best_metric_results', {}).pop(dataset_name, {})
-        super()._initialize_best_metric_results(dataset_name)
-        record = self.best_metric_results[dataset_name]
-        for metric, best in record.items():
-            if before.get(metric, {}).get('better') == best['better']:
-                record[metric] = before[metric]
-
     def _update_best_metric_result(
         self, dataset_name: str, metric: str, val: float, current_iter: Any
     ) -> None:
@@ -74,8 +64,6 @@ class CCLGANStates(CCLGANParts):
         """What a resumed run needs besides optimizers and schedulers; locations follow from the iteration."""
         return {
             'ranks': self._ranks,
-            'total_iter': int(self.opt['train']['total_iter']),
-            'best_metric_results': plain_values(getattr(self, 'best_metric_results', {})),
             'skipped': self.guard.skipped,
             'scalers': self.precision.state_dict(),
         }
@@ -101,8 +89,6 @@ class CCLGANStates(CCLGANParts):
                 self.pools[symbol].load_state_dict(state, self.device)
             if len(ranks) == self.opt['world_size']:
                 set_rng_state(own['rng'], self.device)
-        if resume_state.get('best_metric_results'):
-            self.best_metric_results = resume_state['best_metric_results']
         self.guard.skipped = resume_state.get('skipped', 0)
         self.precision.load_state_dict(resume_state.get('scalers', {}))
         self.current_iter = int(resume_state['iter'])
