@@ -24,7 +24,43 @@ class SampleKey(NamedTuple):
     position: int
 
 
-class EpochSampler(Sampler[SampleKey]):
+class DealtEpoch:
+    """What samplers have in common that deal an epoch to the ranks and can go on in the middle of one.
+
+    Attributes:
+        num_replicas: number of processes that train together.
+        rank: this process, in [0, num_replicas).
+        num_samples: of an epoch, for each process.
+        epoch: that the next iteration deals out.
+    """
+
+    num_replicas: int
+    rank: int
+    num_samples: int
+    epoch: int
+    _resume = SampleKey(-1, 0)
+
+    def resume_at(self, epoch: int, taken: int) -> None:
+        """Leaves out, in this one epoch, the first samples because an interrupted run has used them.
+
+        Args:
+            epoch: the epoch that was interrupted.
+            taken: how many of its samples this rank has used.
+        """
+        if not 0 <= taken <= self.num_samples:
+            raise ValueError(f'{taken} samples of an epoch of {self.num_samples} cannot have been used')
+        self._resume = SampleKey(epoch, taken)
+
+    def steps_left(self) -> range:
+        """Which of this rank's samples of the epoch are still to come, counted from 0."""
+        return range(self._resume.position if self._resume.epoch == self.epoch else 0, self.num_samples)
+
+    def key(self, step: int) -> SampleKey:
+        """The place, among those of all ranks, of one of this rank's samples."""
+        return SampleKey(self.epoch, step * self.num_replicas + self.rank)
+
+
+class EpochSampler(DealtEpoch, Sampler[SampleKey]):
     """Deals the positions of an epoch to the ranks like cards: rank r gets r, r + world, r + 2 world, ...
 
     Together the ranks see exactly the positions that a single process would see, in the same order.
@@ -51,27 +87,13 @@ class EpochSampler(Sampler[SampleKey]):
         self.rank = rank
         self.num_samples = math.ceil(length * ratio / num_replicas)
         self.epoch = 0
-        self._resume = SampleKey(-1, 0)
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch that the next iteration deals out."""
         self.epoch = epoch
 
-    def resume_at(self, epoch: int, taken: int) -> None:
-        """Leaves out, in this one epoch, the first samples because an interrupted run has used them.
-
-        Args:
-            epoch: the epoch that was interrupted.
-            taken: how many of its samples this rank has used.
-        """
-        if not 0 <= taken <= self.num_samples:
-            raise ValueError(f'{taken} samples of an epoch of {self.num_samples} cannot have been used')
-        self._resume = SampleKey(epoch, taken)
-
     def __iter__(self) -> Iterator[SampleKey]:
-        first = self._resume.position if self._resume.epoch == self.epoch else 0
-        for step in range(first, self.num_samples):
-            yield SampleKey(self.epoch, step * self.num_replicas + self.rank)
+        return map(self.key, self.steps_left())
 
     def __len__(self) -> int:
         return self.num_samples

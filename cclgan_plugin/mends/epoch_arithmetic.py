@@ -86,7 +86,7 @@ def create_train_val_dataloader(opt: dict[str, Any], logger: logging.Logger) -> 
 
 def _make_plan(opt: dict[str, Any], sampler: Any, batch: int) -> EpochPlan:
     """The plan of this run. What the interrupted epoch has used already is left out, where the sampler can
-    do that (BasicSR's cannot).
+    do that (a dataset may bring one that cannot).
     """
     world, share = opt['world_size'], len(sampler)
     dealing = Dealing(world, batch, share * world)

@@ -1,11 +1,12 @@
 """``persistent_workers option needs num_workers > 0``, for a validation set or with
 ``num_worker_per_gpu: 0``. Without persistent workers, ``random`` and ``np.random`` give the same crops
-in every epoch. ``DataLoader worker is killed by signal: Terminated``, or ``exited unexpectedly``, where a
-scheduler, or Ctrl-C in a terminal, stops all processes.
+in every epoch. With another number of workers, or after an interruption, the crops are others.
+``DataLoader worker is killed by signal: Terminated``, or ``exited unexpectedly``, where a scheduler, or
+Ctrl-C in a terminal, stops all processes.
 
 In every release: ``build_dataloader`` passes the option on whether or not there are workers, and seeds
 each worker by its number alone (200 distinct crops where there should be 800). May go when it asks for
-workers first, mixes the epoch into the seed and leaves signals to the main process.
+workers first, has a seed for each sample of each epoch and leaves signals to the main process.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from cclgan_plugin.data.seeded_items import SeededItems
+from cclgan_plugin.mends.dataset_sampler import ResumableSampler
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
 from cclgan_plugin.training.worker_signals import leave_stopping_to_parent
@@ -32,10 +35,16 @@ def build_dataloader(
     sampler: Sampler | None = None,
     seed: int | None = None,
 ) -> DataLoader:
-    """BasicSR's loader; workers persist only where there are any."""
+    """BasicSR's loader; workers persist only where there are any.
+
+    A dataset that leaves its order to BasicSR's sampler, and so knows nothing of epochs, gets its random
+    numbers by what each sample is.
+    """
     workers = dataset_opt.get('num_worker_per_gpu', 0) if dataset_opt['phase'] == 'train' else 0
     persistent = bool(dataset_opt.get('persistent_workers')) and workers > 0
     mended_opt = {**dataset_opt, 'persistent_workers': persistent}
+    if isinstance(sampler, ResumableSampler) and seed is not None:
+        dataset = SeededItems(dataset, seed)
     return build_dataloader.unmended(dataset, mended_opt, num_gpu, dist, sampler, seed)  # type: ignore[attr-defined]
 
 

@@ -16,6 +16,8 @@ from basicsr.data.data_sampler import EnlargedSampler
 from basicsr.data.prefetch_dataloader import CPUPrefetcher, PrefetchDataLoader, PrefetchGenerator
 from torch.utils.data import Dataset
 
+from cclgan_plugin.mends.dataset_sampler import ResumableSampler
+
 MakeOpt = Callable[..., dict[str, Any]]
 
 
@@ -78,8 +80,40 @@ def test_a_dataset_may_bring_its_sampler() -> None:
 
     assert train.EnlargedSampler(Own(), 2, 1, 3) == ('own', 2, 1, 3)
     usual = train.EnlargedSampler(Numbers(), 2, 1, 3)
-    assert type(usual) is EnlargedSampler
+    assert type(usual) is ResumableSampler
     assert len(usual) == 6
+    assert list(usual) == list(EnlargedSampler(Numbers(), 2, 1, 3))
+
+
+@pytest.mark.parametrize('rank', [0, 1])
+def test_an_epoch_goes_on_after_what_was_taken(rank: int) -> None:
+    sampler, whole = train.EnlargedSampler(Numbers(), 2, rank, 3), EnlargedSampler(Numbers(), 2, rank, 3)
+    sampler.resume_at(5, 4)
+    for epoch, taken in ((5, 4), (6, 0)):
+        sampler.set_epoch(epoch)
+        whole.set_epoch(epoch)
+        assert list(sampler) == list(whole)[taken:]
+
+
+def read(workers: int, taken: int = 0) -> list[tuple[float, float]]:
+    """What the items of an epoch of twelve draw, by a loader as the pipeline builds it."""
+    numbers = Numbers()
+    sampler = train.EnlargedSampler(numbers, 1, 0, 3)
+    sampler.resume_at(0, taken)
+    opt = {'phase': 'train', 'num_worker_per_gpu': workers, 'batch_size_per_gpu': 2}
+    loader = data.build_dataloader(numbers, opt, num_gpu=0, sampler=sampler, seed=5)
+    return [pair for a, b in loader for pair in zip(a.tolist(), b.tolist(), strict=True)]
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_what_an_item_draws_follows_from_its_place(workers: int) -> None:
+    """Not from who reads it, what was read before, or the generators, which stay where they are."""
+    random.seed(workers)
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    whole = read(0)
+    assert len(set(whole)) == 12
+    assert read(workers, taken=4) == whole[4:]
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before
 
 
 class Counting:
