@@ -10,6 +10,7 @@ import os
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -476,6 +477,17 @@ def test_a_state_of_another_model_is_refused(make_opt: MakeOpt, train: Train, mo
     state |= {'optimizers': [other.state_dict()], 'schedulers': [model.schedulers[0].state_dict()]}
     with pytest.raises(WeightsError, match=r'does not fit number 0 of the optimizers \(Adam\)'):
         model.resume_training(state)
+
+
+def test_the_best_values_of_before_stand_beside_metrics_that_are_new(model: BaseModel) -> None:
+    model.opt['val'] = {'metrics': {'psnr': {}, 'ssim': {}}}
+    for mended in (True, False):
+        model.best_metric_results = {'pairs': {'psnr': {'better': 'higher', 'val': 9.0, 'iter': 2}}}
+        initialize = BaseModel._initialize_best_metric_results
+        (initialize if mended else initialize.unmended)(model, 'pairs')
+        with nullcontext() if mended else pytest.raises(KeyError, match='ssim'):
+            model._update_best_metric_result('pairs', 'ssim', 0.5, 4)
+        assert model.best_metric_results['pairs']['psnr']['val'] == 9.0
 
 
 def test_a_resumed_optimizer_has_the_options_of_now(model: BaseModel) -> None:
