@@ -1,8 +1,9 @@
 """A resumed run takes its first validation for the best so far. With a metric that it did not measure before:
 ``KeyError``.
 
-In every release: training states do not hold the best values, and ``_initialize_best_metric_results`` asks for
-the set's name alone. ``saving`` writes them down, ``resume_training`` takes them up. May go when BasicSR does both.
+In every release: training states do not hold the best values, and ``_initialize_best_metric_results`` asks
+for the set's name alone. ``saving`` writes them down, ``resume_training`` takes them up. May go when BasicSR
+does both.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A training state of another model: ``AssertionError: Wrong lengths of optimizers``, or torch's own words. A
 run that is resumed with longer periods or other milestones keeps the old ones, and may learn nothing more.
 With other ``betas`` or ``weight_decay`` it keeps the old ones too; with another optimizer it fails later.
-The best values that were measured are forgotten.
+The best values that were measured are forgotten, and random numbers begin anew.
 
 In every release: ``BaseModel.resume_training``. May go when it says which state does not fit, and how.
 """
@@ -12,11 +12,13 @@ from typing import Any
 
 from basicsr.models import lr_scheduler
 from basicsr.models.base_model import BaseModel
+from basicsr.utils.dist_util import get_dist_info
 
 from cclgan_plugin.errors import WeightsError
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
 from cclgan_plugin.training.optimizer_parameters import align_states, load_moments
+from cclgan_plugin.training.rng_state import set_rng_state
 
 #: What BasicSR's schedulers save of their options; where they stand is the rest.
 SCHEDULE = ('milestones', 'gamma', 'restarts', 'restart_weights', 'periods', 'cumulative_period', 'eta_min')
@@ -25,7 +27,10 @@ __all__ = ['apply', 'needed', 'resume_training']
 
 
 def resume_training(self: Any, resume_state: dict[str, Any]) -> None:
-    """Put optimizers, schedulers and the best values back to where they were.
+    """Put optimizers, schedulers, generators of random numbers and the best values back to where they were.
+
+    With another number of processes than before (``path.resume_changed: allow``) the generators stay as they
+    have been seeded.
 
     Raises:
         WeightsError: the state was saved by a model with other optimizers or schedulers.
@@ -53,7 +58,11 @@ def resume_training(self: Any, resume_state: dict[str, Any]) -> None:
                     f'path.resume_state: {path} does not fit number {number} of the {kind} '
                     f'({type(one).__name__}): {error}'
                 ) from error
-    # States of plain BasicSR have none.
+    # States of plain BasicSR have neither.
+    rank, world = get_dist_info()
+    ranks = resume_state.get('ranks') or []
+    if len(ranks) == world:
+        set_rng_state(ranks[rank]['rng'], self.device)
     if resume_state.get('best_metric_results'):
         self.best_metric_results = resume_state['best_metric_results']
 

@@ -1,6 +1,7 @@
 """A kill while saving leaves a checkpoint cut short; a full disk leaves empty ones, "Just ignore it",
 exit code 0. The same weights saved under another name are other bytes. A state does not know which files it
-goes with, so a kill between two of them leaves a mixed set that resumes; nor which values were the best.
+goes with, so a kill between two of them leaves a mixed set that resumes; nor which values were the best, nor
+where the generators of random numbers were.
 
 In every release: ``save_network`` and ``save_training_state``. May go when they save atomically, fail loudly
 and name what belongs together.
@@ -14,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from basicsr.models.base_model import BaseModel
-from basicsr.utils.dist_util import master_only
+from basicsr.utils.dist_util import get_dist_info, master_only
 from torch import Tensor, nn
 
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
 from cclgan_plugin.training.atomic_save import atomic_torch_save
+from cclgan_plugin.training.distributed import gather_objects
 from cclgan_plugin.training.epoch_plan import current_plan
 from cclgan_plugin.training.plain_values import plain_values
+from cclgan_plugin.training.rng_state import rng_state
 from cclgan_plugin.weight_names import bare_names
 
 __all__ = ['apply', 'needed', 'plain_weights', 'save_network', 'save_training_state']
@@ -68,12 +71,16 @@ def save_network(
     saved.setdefault(current_iter, {})[name] = digest
 
 
-@master_only
 def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
     """Save optimizers and schedulers as ``training_states/{current_iter}.state``.
 
     The state also names the network files that were saved with it, by SHA-256, the seed, how the epoch
-    was dealt out, where the run is to end, and the best values that were measured.
+    was dealt out, the generators of random numbers of every process, where the run is to end, and the best
+    values that were measured. All processes call this together, as BasicSR's pipeline lets them; the first
+    one writes.
+
+    A model may have more to resume than BasicSR knows of: ``extra_rank_state()`` gives what is different on
+    every process, for the entry ``ranks``, and ``extra_training_state()`` further entries.
 
     Args:
         epoch: current epoch.
@@ -83,6 +90,10 @@ def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
         TrainingError: the file cannot be written.
     """
     if current_iter == -1:
+        return
+    own = getattr(self, 'extra_rank_state', dict)() | {'rng': rng_state(self.device)}
+    ranks = gather_objects(own)
+    if get_dist_info()[0] != 0:
         return
     state = {
         'epoch': epoch,
@@ -95,9 +106,9 @@ def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
     plan = current_plan()
     if plan is not None:
         state['dealing'] = asdict(plan.dealing_after(current_iter))
+    state['ranks'] = ranks
     state['total_iter'] = int(self.opt['train']['total_iter'])
     state['best_metric_results'] = plain_values(vars(self).get('best_metric_results', {}))
-    # A model may have more to resume than BasicSR knows of.
     state |= getattr(self, 'extra_training_state', dict)()
     atomic_torch_save(state, Path(self.opt['path']['training_states']) / f'{current_iter}.state')
 

@@ -8,10 +8,8 @@ from cclgan_plugin.mends.metrics_without_truth import measuring_sets
 from cclgan_plugin.models.cclgan_parts import SIDE_NETWORKS, CCLGANParts
 from cclgan_plugin.models.image_pool import ImagePool
 from cclgan_plugin.models.run_record import RunRecord
-from cclgan_plugin.training.distributed import gather_objects
 from cclgan_plugin.training.finite_guard import FiniteGuard
 from cclgan_plugin.training.retention import remove_older
-from cclgan_plugin.training.rng_state import rng_state, set_rng_state
 
 
 class CCLGANStates(CCLGANParts):
@@ -35,7 +33,6 @@ class CCLGANStates(CCLGANParts):
         Raises:
             TrainingError: a file cannot be written.
         """
-        self._ranks = gather_objects(self._own_state()) if current_iter != -1 else []
         self._save_generator('net_g', current_iter)
         for name in SIDE_NETWORKS:
             if name in self.nets:
@@ -63,23 +60,19 @@ class CCLGANStates(CCLGANParts):
     def extra_training_state(self) -> dict[str, Any]:
         """What a resumed run needs besides optimizers and schedulers; locations follow from the iteration."""
         return {
-            'ranks': self._ranks,
             'skipped': self.guard.skipped,
             'scalers': self.precision.state_dict(),
         }
 
-    def _own_state(self) -> dict[str, Any]:
-        """What is different on every process."""
-        return {
-            'pools': {symbol: pool.state_dict() for symbol, pool in self.pools.items()},
-            'rng': rng_state(self.device),
-        }
+    def extra_rank_state(self) -> dict[str, Any]:
+        """What is different on every process, besides its generators of random numbers."""
+        return {'pools': {symbol: pool.state_dict() for symbol, pool in self.pools.items()}}
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
         """Put everything back to where it was, on each process its own.
 
         With another number of processes than before (``path.resume_changed: allow``) the image pools are
-        dealt out anew, and the generators of random numbers stay as they have been seeded.
+        dealt out anew.
         """
         super().resume_training(resume_state)
         ranks = resume_state.get('ranks') or []
@@ -87,8 +80,6 @@ class CCLGANStates(CCLGANParts):
             own = ranks[self.opt['rank'] % len(ranks)]
             for symbol, state in own['pools'].items():
                 self.pools[symbol].load_state_dict(state, self.device)
-            if len(ranks) == self.opt['world_size']:
-                set_rng_state(own['rng'], self.device)
         self.guard.skipped = resume_state.get('skipped', 0)
         self.precision.load_state_dict(resume_state.get('scalers', {}))
         self.current_iter = int(resume_state['iter'])

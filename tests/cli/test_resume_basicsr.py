@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from forked import needs_fork
 from tiny_run import write_photos
@@ -30,7 +31,7 @@ SWIN = {
 }
 
 
-def prepare(folder: Path, model: str = 'PairedModel', workers: int = 0, **loader: Any) -> Path:
+def prepare(folder: Path, model: str = 'PairedModel', workers: int = 0) -> Path:
     """A folder with five pairs, so two batches an epoch, and options of a run of 7 iterations."""
     for name, seed in (('lq', 1), ('gt', 2)):
         write_photos(folder / 'data' / name, 5, seed=seed)
@@ -54,14 +55,13 @@ def prepare(folder: Path, model: str = 'PairedModel', workers: int = 0, **loader
                 **crops,
                 'num_worker_per_gpu': workers,
                 'batch_size_per_gpu': 2,
-                **loader,
             },
             'val': {'name': 'val', **pairs, 'dataroot_lq': 'data/val/lq', 'dataroot_gt': 'data/val/gt'},
         },
         'network_g': SWIN,
         'train': {
             'total_iter': 7,
-            'ema_decay': 0,
+            'ema_decay': 0.9 if model == 'ContrastiveModel' else 0,
             'optim_g': {'type': 'Adam', 'lr': 1.0e-2},
             'scheduler': {'type': 'MultiStepLR', 'milestones': [4]},
             'pixel_opt': {'type': 'L1Loss'},
@@ -78,19 +78,42 @@ def prepare(folder: Path, model: str = 'PairedModel', workers: int = 0, **loader
     return folder
 
 
-def ended(folder: Path) -> tuple[Any, ...]:
-    """What a run leaves: the last state, with the best value in it, and the last network."""
+def ended(folder: Path) -> dict[str, Any]:
+    """What a run leaves: the last state, with generators and the best value in it, and the last network."""
     experiment = folder / 'experiments/tiny'
-    state = load(experiment / 'training_states/7.state')
-    return state, load(experiment / 'models/net_g_latest.pth'), (folder / 'train.log').read_text()
+    state: dict[str, Any] = load(experiment / 'training_states/7.state')
+    return state | {'net_g': load(experiment / 'models/net_g_latest.pth')}
 
 
-def test_a_resumed_run_knows_the_best_value(tmp_path: Path) -> None:
-    whole, cut = (prepare(tmp_path / name) for name in ('whole', 'cut'))
+@pytest.mark.parametrize(
+    ('model', 'workers', 'stops'),
+    [('PairedModel', 0, (2, 5)), ('PairedModel', 1, (3, 4)), ('ContrastiveModel', 0, (1,))],
+)
+def test_a_resumed_run_is_the_uninterrupted_one(
+    model: str, workers: int, stops: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Stopped within epochs of two batches and at their ends. The best value is that of an early network."""
+    whole, cut = (prepare(tmp_path / name, model, workers) for name in ('whole', 'cut'))
     train(whole)
-    assert stop(cut, 3) == 75
-    best = load(cut / 'experiments/tiny/training_states/3.state')['best_metric_results']['val']['psnr']
-    assert best['iter'] < 3
+    for iteration in stops:
+        assert stop(cut, iteration, '--auto_resume') == 75
     train(cut, 1, '--auto_resume')
-    assert ended(cut)[0]['best_metric_results']['val']['psnr'] == best
+    expected, found = ended(whole), ended(cut)
+    assert list(found) == list(expected)
+    assert {key for key in expected if not same(found[key], expected[key])} == set()
+    best = expected['best_metric_results']['val']['psnr']
+    assert best['iter'] < stops[-1] or model == 'ContrastiveModel'
     assert f'Best: {best["val"]:.4f} @ {best["iter"]} iter' in (cut / 'train.log').read_text()
+
+
+def test_a_state_without_what_states_hold_now_is_resumed(tmp_path: Path) -> None:
+    """As BasicSR, and this package before, saved it."""
+    prepare(tmp_path)
+    assert stop(tmp_path, 2) == 75
+    path = tmp_path / 'experiments/tiny/training_states/2.state'
+    state = load(path)
+    for key in ('ranks', 'total_iter', 'best_metric_results'):
+        del state[key]
+    torch.save(state, path)
+    train(tmp_path, 1, '--auto_resume')
+    assert ended(tmp_path)['iter'] == 7
