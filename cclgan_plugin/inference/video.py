@@ -16,6 +16,7 @@ from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import VIDEO_EXTENSIONS
 from cclgan_plugin.inference.video_look import picture_stream, quarter_turns
+from cclgan_plugin.inference.video_pixels import frame_of, picture_of
 from cclgan_plugin.inference.video_target import VideoTarget, written
 from cclgan_plugin.partial_file import partial_path
 
@@ -98,18 +99,8 @@ def _transcode(
 
 
 def _derained(av: Any, derainer: Derainer, frame: Any, pixel_format: str, turns: int) -> Any:
-    # More than 8 bits stay more than 8 bits.
-    deep = any(component.bits > 8 for component in frame.format.components)
-    kind = 'rgb48le' if deep else 'rgb24'
-    upright = np.ascontiguousarray(np.rot90(frame.to_ndarray(format=kind), turns))
-    derained = av.VideoFrame.from_ndarray(derainer(upright), format=kind)
-    derained = derained.reformat(
-        format=pixel_format,
-        dst_colorspace=frame.colorspace or None,
-        dst_color_range=frame.color_range or None,
-    )
-    derained.pts, derained.time_base = frame.pts, frame.time_base
-    return derained
+    upright = np.ascontiguousarray(np.rot90(picture_of(frame), turns))
+    return frame_of(av, derainer(upright), frame, pixel_format)
 
 
 def derain_frames(
