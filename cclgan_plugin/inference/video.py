@@ -18,6 +18,7 @@ from cclgan_plugin.inference.jobs import VIDEO_EXTENSIONS
 from cclgan_plugin.inference.video_look import picture_stream, quarter_turns
 from cclgan_plugin.inference.video_pixels import frame_of, picture_of
 from cclgan_plugin.inference.video_target import VideoTarget, written
+from cclgan_plugin.inference.video_times import FrameTimes
 from cclgan_plugin.partial_file import partial_path
 
 #: Called with the number of frames that are done, and of all (0 = not known).
@@ -73,6 +74,7 @@ def _transcode(
     turns = quarter_turns(av, source)
     count = 0
     with av.open(source) as reading:
+        times = FrameTimes(reading.format.name)
         video = picture_stream(reading, source)
         video.thread_type = 'AUTO'
         size = video.codec_context.width, video.codec_context.height
@@ -88,6 +90,7 @@ def _transcode(
                             f'{source}: frame {count + 1} has {frame.width}x{frame.height} pixels, '
                             f'those before have {size[0]}x{size[1]}; give the parts one by one'
                         )
+                    frame.pts = times.of(frame)
                     target.encode(_derained(av, derainer, frame, target.pixel_format, turns))
                     count += 1
                     if progress:

@@ -1,0 +1,65 @@
+"""Frames keep their order and their distances where a container has no times for them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cclgan_plugin.inference.video import derain_video
+from cclgan_plugin.inference.video_times import FrameTimes
+
+av = pytest.importorskip('av')
+
+
+def record(path, codec, options, count=20):
+    """A square that walks to the right: frames tell which one they are."""
+    with av.open(str(path), 'w') as out:
+        video = out.add_stream(codec, rate=25, options=options)
+        video.width, video.height, video.pix_fmt = 128, 48, 'yuv420p'
+        for i in range(count):
+            picture = np.full((48, 128, 3), 20, np.uint8)
+            picture[:, 6 * i : 6 * i + 8] = 220
+            frame = av.VideoFrame.from_ndarray(picture, format='rgb24')
+            frame.pts, frame.time_base = i, Fraction(1, 25)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    return str(path)
+
+
+@pytest.mark.parametrize('container', ['mkv', 'mp4', 'avi'])
+@pytest.mark.parametrize(
+    ('codec', 'options'),
+    [('libx264', {'x264-params': 'bframes=3:b-adapt=0:scenecut=0'}), ('mpeg4', {'bf': '2'})],
+)
+def test_an_avi_with_frames_that_were_stored_ahead(tmp_path, container, codec, options):
+    source, out = record(tmp_path / 'a.avi', codec, options), tmp_path / f'b.{container}'
+    assert derain_video(lambda p: p, source, str(out)) == 20
+    with av.open(str(out)) as reading:
+        # Of an AVI that is read again, times are guesses.
+        frames = list(reading.decode(video=0))
+    places = [int(frame.to_ndarray(format='gray')[24].argmax()) for frame in frames]
+    assert np.all(np.abs(np.array(places) - 6 * np.arange(20)) < 7)
+    if container != 'avi':
+        np.testing.assert_allclose(np.diff([frame.time for frame in frames]), 0.04, atol=2e-3)
+
+
+def times(container, *frames):
+    found = FrameTimes(container)
+    return [found.of(SimpleNamespace(pts=pts, dts=dts)) for pts, dts in frames]
+
+
+def test_times_that_rise_are_left_alone():
+    assert times('mov', (0, 0), (33, 5), (70, None), (100, 12)) == [0, 33, 70, 100]
+
+
+def test_of_an_avi_the_order_of_its_packets_counts():
+    """As FFmpeg gives them for H.264 with frames that were stored ahead."""
+    assert times('avi', (1, 2), (4, 3), (3, 4), (2, 6), (7, None), (8, None)) == [2, 3, 4, 6, 8, 10]
+
+
+@pytest.mark.parametrize('wrong', [None, 40, 30])
+def test_from_a_time_that_does_not_rise_on_those_of_packets_count(wrong):
+    assert times('asf', (0, 0), (40, 20), (wrong, 80), (90, 120), (200, None)) == [0, 40, 80, 120, 160]
