@@ -142,13 +142,17 @@ def _videos(derainer: Derainer | None, jobs: Sequence[Job], overwrite: bool) -> 
                 bar.update()
 
             try:
-                derain_video(derainer, job.source, job.out, tell)
+                derain_video(derainer, job.source, job.out, tell, _say)
             except UserError as error:
                 message = str(error)
                 named = job.source in message or job.out in message
                 yield Outcome(job, error if named else type(error)(f'{job.source}: {message}'))
                 continue
         yield Outcome(job)
+
+
+def _say(line: str) -> None:
+    tqdm.write(_one_line(line), file=sys.stderr)
 
 
 def _count(done: Done, outcome: Outcome) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +15,7 @@ from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import VIDEO_EXTENSIONS
+from cclgan_plugin.inference.video_fields import Deinterlacer
 from cclgan_plugin.inference.video_look import picture_stream, quarter_turns
 from cclgan_plugin.inference.video_pixels import frame_of, picture_of
 from cclgan_plugin.inference.video_target import VideoTarget, written
@@ -23,27 +24,38 @@ from cclgan_plugin.partial_file import partial_path
 
 #: Called with the number of frames that are done, and of all (0 = not known).
 FrameProgress = Callable[[int, int], None]
+#: Called with a line that names the video: what becomes of it besides being derained.
+Notice = Callable[[str], None]
 
 
-def derain_video(derainer: Derainer, source: str, out: str, progress: FrameProgress | None = None) -> int:
+def derain_video(
+    derainer: Derainer,
+    source: str,
+    out: str,
+    progress: FrameProgress | None = None,
+    notice: Notice | None = None,
+) -> int:
     """Derain every frame of a video.
 
-    The picture keeps its size and is turned upright, its frames keep their times; sound and subtitles are
-    copied without decoding. The codec stays where an encoder for it is there and the container holds it; else
-    it becomes H.264, or what is usual in the container. The file appears when it is whole.
+    The picture keeps its size and is turned upright, its frames keep their times; interlaced ones are
+    deinterlaced. Sound and subtitles are copied without decoding. The codec stays where an encoder for it is
+    there and the container holds it; else it becomes H.264, or what is usual in the container. The file
+    appears when it is whole.
 
     Args:
         derainer: with the network.
         source: the video.
         out: the result, in a container that its extension names.
         progress: is told after each frame.
+        notice: is told once that the video is interlaced.
 
     Returns:
         The number of frames.
 
     Raises:
         OptionError: PyAV is not installed.
-        ImageError: the file is no video, or is cut off or damaged.
+        ImageError: the file is no video, is cut off or damaged, or is interlaced and PyAV has no filter for
+            that.
         DataError: the result cannot be written, its extension is not that of a video, or its container
             cannot hold the sound or the subtitles.
     """
@@ -54,7 +66,7 @@ def derain_video(derainer: Derainer, source: str, out: str, progress: FrameProgr
     try:
         with written(av, out):
             os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
-        count = _transcode(av, derainer, source, out, str(temporary), progress)
+        count = _transcode(av, derainer, source, out, str(temporary), progress, notice or _unheard)
         with written(av, out):
             os.replace(temporary, out)
     except av.error.FFmpegError as error:
@@ -69,36 +81,57 @@ def derain_video(derainer: Derainer, source: str, out: str, progress: FrameProgr
 
 
 def _transcode(
-    av: Any, derainer: Derainer, source: str, out: str, file: str, progress: FrameProgress | None
+    av: Any,
+    derainer: Derainer,
+    source: str,
+    out: str,
+    file: str,
+    progress: FrameProgress | None,
+    notice: Notice,
 ) -> int:
     turns = quarter_turns(av, source)
     count = 0
     with av.open(source) as reading:
-        times = FrameTimes(reading.format.name)
         video = picture_stream(reading, source)
         video.thread_type = 'AUTO'
-        size = video.codec_context.width, video.codec_context.height
         with VideoTarget(av, file, out, reading, video, turns) as target:
-            for packet in reading.demux([video, *(reading.streams[index] for index in target.copied)]):
-                if packet.stream.index in target.copied:
-                    if packet.dts is not None:
-                        target.copy(packet)
-                    continue
-                for frame in packet.decode():
-                    if (frame.width, frame.height) != size:
-                        raise ImageError(
-                            f'{source}: frame {count + 1} has {frame.width}x{frame.height} pixels, '
-                            f'those before have {size[0]}x{size[1]}; give the parts one by one'
-                        )
-                    frame.pts = times.of(frame)
-                    target.encode(_derained(av, derainer, frame, target.pixel_format, turns))
-                    count += 1
-                    if progress:
-                        progress(count, video.frames)
+            for frame in _frames(reading, video, target, Deinterlacer(av, source, notice), source):
+                target.encode(_derained(av, derainer, frame, target.pixel_format, turns))
+                count += 1
+                if progress:
+                    progress(count, video.frames)
             if count == 0:
                 raise ImageError(f'{source}: not a single frame could be decoded')
             target.encode(None)
     return count
+
+
+def _frames(
+    reading: Any, video: Any, target: VideoTarget, deinterlacer: Deinterlacer, source: str
+) -> Iterator[Any]:
+    """What is to be derained. Packets in between that are to be copied are copied."""
+    times = FrameTimes(reading.format.name)
+    size = video.codec_context.width, video.codec_context.height
+    count = 0
+    for packet in reading.demux([video, *(reading.streams[index] for index in target.copied)]):
+        if packet.stream.index in target.copied:
+            if packet.dts is not None:
+                target.copy(packet)
+            continue
+        for frame in packet.decode():
+            count += 1
+            if (frame.width, frame.height) != size:
+                raise ImageError(
+                    f'{source}: frame {count} has {frame.width}x{frame.height} pixels, '
+                    f'those before have {size[0]}x{size[1]}; give the parts one by one'
+                )
+            frame.pts = times.of(frame)
+            yield from deinterlacer.frames(frame)
+    yield from deinterlacer.frames(None)
+
+
+def _unheard(line: str) -> None:
+    pass
 
 
 def _derained(av: Any, derainer: Derainer, frame: Any, pixel_format: str, turns: int) -> Any:
