@@ -15,6 +15,7 @@ from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import VIDEO_EXTENSIONS
+from cclgan_plugin.inference.video_extras import unsaid_of
 from cclgan_plugin.inference.video_fields import Deinterlacer
 from cclgan_plugin.inference.video_look import picture_stream, quarter_turns
 from cclgan_plugin.inference.video_pixels import frame_of, picture_of
@@ -38,16 +39,16 @@ def derain_video(
     """Derain every frame of a video.
 
     The picture keeps its size and is turned upright, its frames keep their times; interlaced ones are
-    deinterlaced. Sound and subtitles are copied without decoding. The codec stays where an encoder for it is
-    there and the container holds it; else it becomes H.264, or what is usual in the container. The file
-    appears when it is whole.
+    deinterlaced. Sound, subtitles and chapters are copied without decoding. The codec stays where an encoder
+    for it is there and the container holds it; else it becomes H.264, or what is usual in the container. The
+    file appears when it is whole.
 
     Args:
         derainer: with the network.
         source: the video.
         out: the result, in a container that its extension names.
         progress: is told after each frame.
-        notice: is told once that the video is interlaced.
+        notice: is told that the video is interlaced, and what of it the result does not hold.
 
     Returns:
         The number of frames.
@@ -96,6 +97,8 @@ def _transcode(
         video.thread_type = 'AUTO'
         with VideoTarget(av, file, out, reading, video, turns) as target:
             for frame in _frames(reading, video, target, Deinterlacer(av, source, notice), source):
+                if count == 0 and (lost := target.lost + unsaid_of(frame)):
+                    notice(f'{source}: not in the result: {", ".join(lost)}')
                 target.encode(_derained(av, derainer, frame, target.pixel_format, turns))
                 count += 1
                 if progress:

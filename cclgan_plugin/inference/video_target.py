@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from cclgan_plugin.errors import DataError
+from cclgan_plugin.inference.video_extras import carry_extras
 
 #: What a container says about its own making.
 _OF_THE_CONTAINER = ('major_brand', 'minor_version', 'compatible_brands', 'encoder')
@@ -46,7 +47,7 @@ def written(av: Any, out: str, holding: str = '') -> Iterator[None]:
 
 
 class VideoTarget:
-    """The streams of ``reading`` in another file: the picture anew, sound and subtitles as they are.
+    """The streams of ``reading`` in another file: the picture anew, sound, subtitles, chapters as they are.
 
     Args:
         av: the module.
@@ -55,6 +56,9 @@ class VideoTarget:
         reading: the source.
         video: its stream with the picture.
         turns: by how many quarters the picture is turned.
+
+    Attributes:
+        lost: what of the source the container cannot hold, in words; it is left out.
 
     Raises:
         DataError: the container cannot hold that, or nothing can be written; from every method.
@@ -84,6 +88,8 @@ class VideoTarget:
             _describe(stream, copy, ())
             copy.disposition = stream.disposition
             self._copied[stream.index] = copy
+        with written(self._av, self._out):
+            self.lost = carry_extras(reading, self._file, (video.index, *self._copied))
         self._holding = ', '.join(_codec(stream) for stream in (self._video, *self._copied.values()))
 
     def _add_copy(self, stream: Any) -> Any:
