@@ -11,7 +11,7 @@ VERSION = re.search(r"__version__ = '([^']+)'", (HERE / 'cclgan_plugin' / '__ini
 # A package built on BasicSR, for the example options/contrastive_realesrgan_pairs.yml and its test.
 REALESRGAN = ['realesrgan>=0.3']
 EXPORT = ['onnx>=1.16', 'onnxscript>=0.3', 'onnxruntime>=1.18']
-VIDEO = ['av>=12']
+VIDEO = ['av>=16']
 SPANDREL = ['spandrel>=0.4']
 TEST = ['pytest>=8', 'pytest-timeout>=2.3', 'pytest-xdist>=3.3', *EXPORT, *VIDEO, *SPANDREL]
 
