@@ -14,7 +14,13 @@ from cclgan_plugin.options.rules_contrastive import CONTRASTIVE_RULES, with_head
 from cclgan_plugin.options.rules_models import MODEL_RULES
 from cclgan_plugin.options.rules_networks import NETWORK_RULES
 from cclgan_plugin.options.rules_run import RUN_RULES
-from cclgan_plugin.options.schema import CCLGANOptions, ContrastiveOptions, OtherOptions, PairedOptions
+from cclgan_plugin.options.schema import (
+    CCLGANOptions,
+    ContrastiveOptions,
+    ContrastivePairedOptions,
+    OtherOptions,
+    PairedOptions,
+)
 from cclgan_plugin.options.schema.groups import LoggerOptions
 from cclgan_plugin.options.spelling import near_misspelling
 from cclgan_plugin.options.walk import Walk
@@ -28,6 +34,8 @@ _BUILT_ON_OTHERS: dict[str, type[OtherOptions]] = {
     CONTRASTIVE: ContrastiveOptions,
     'PairedModel': PairedOptions,
 }
+#: ContrastiveModel's, where the keys of its base are known as well.
+_CONTRASTIVE_ON: dict[str, type[OtherOptions]] = {'PairedModel': ContrastivePairedOptions}
 
 
 def check_options(loaded: LoadedOptions, is_train: bool = True) -> dict[str, Any]:
@@ -56,6 +64,8 @@ def check_options(loaded: LoadedOptions, is_train: bool = True) -> dict[str, Any
     contrastive = model_type == CONTRASTIVE
     walk = Walk(whose(loaded.values), strict=ours)
     other = _BUILT_ON_OTHERS.get(model_type, OtherOptions)
+    if contrastive:
+        other = _CONTRASTIVE_ON.get(whose(loaded.values), other)
     options = walk.map(CCLGANOptions if ours else other, loaded.values, (), fill=ours)
     if not ours:
         _check_further_blocks(walk, loaded.values, options, other)

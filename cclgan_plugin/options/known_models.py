@@ -43,7 +43,7 @@ def is_stock(model_type: str) -> bool:
 
 def trained_like(options: dict[str, Any]) -> str | None:
     """BasicSR's model that sets the training up; None for CCLGANModel, and for models of other packages."""
-    model_type = 'SRModel' if options['model_type'] == 'PairedModel' else whose(options)
+    model_type = 'SRModel' if whose(options) == 'PairedModel' else whose(options)
     return model_type if is_stock(model_type) else None
 
 

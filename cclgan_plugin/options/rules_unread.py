@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cclgan_plugin.options.known_models import trained_like
+from cclgan_plugin.options.known_models import trained_like, whose
 from cclgan_plugin.options.place import KeyPath
 from cclgan_plugin.options.problems import Problem
 from cclgan_plugin.options.schema import OUR_MODELS, Options, OtherOptions
@@ -20,14 +20,18 @@ _HAVE = {'CCLGANModel': NETWORKS, 'ContrastiveModel': ('g', 'd', 'h'), 'PairedMo
 
 def our_keys_are_read(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
     """A key that only models of ours know stands in the file of such a model."""
-    model = options['model_type']
+    model, base = options['model_type'], whose(options)
     if trained_like(options) is None:
         return  # CCLGANModel has checked every key; a model of another package may read any.
     for path, value in _given(options):
-        readers = _readers(path, model)
+        readers = _readers(path, base)
+        # ContrastiveModel looks through a discriminator, but only its base could have built one.
+        asked = {base} if _network(path) == 'd' else {model, base}
         # What is switched off may stay: a file inherits it from another one.
-        if readers and model not in readers and value is not None and value is not False:
-            yield Problem(path, f'{model} does not read this key; {" and ".join(readers)} can. Leave it out')
+        if readers and not asked.intersection(readers) and value is not None and value is not False:
+            who = model if model in asked else base
+            others = ' and '.join(reader for reader in readers if reader != model)
+            yield Problem(path, f'{who} does not read this key; {others} can. Leave it out')
 
 
 def _given(options: dict[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
@@ -37,12 +41,12 @@ def _given(options: dict[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
             yield from (((key, inner), value[inner]) for inner in value)
 
 
-def _readers(path: KeyPath, model: str) -> list[str]:
+def _readers(path: KeyPath, base: str) -> list[str]:
     """The models of ours that read a key; none if BasicSR's models do, or nothing is known of the key."""
     network = _network(path)
     if network is not None:
         # BasicSR's models without a discriminator are used with files that describe one.
-        basicsr = network == 'g' or (network == 'd' and model not in _HAVE)
+        basicsr = network == 'g' or (network == 'd' and base not in _HAVE)
         return [] if basicsr else [ours for ours, names in _HAVE.items() if network in names]
     if path in _keys(OtherOptions):
         return []

@@ -8,6 +8,10 @@ from __future__ import annotations
 from cclgan_plugin.options.schema import datasets, encoders, losses, metrics, networks, optimisation
 from cclgan_plugin.options.schema.common import BlockOf, Kind, Options
 from cclgan_plugin.options.schema.contrastive import CONTRASTIVE_MAPS, ContrastiveOptions
+from cclgan_plugin.options.schema.contrastive_paired import (
+    ContrastivePairedOptions,
+    ContrastivePairedTrainOptions,
+)
 from cclgan_plugin.options.schema.groups import DistOptions
 from cclgan_plugin.options.schema.paired import PairedOptions, PairedTrainOptions
 from cclgan_plugin.options.schema.root import CCLGANOptions, OtherOptions
@@ -49,7 +53,12 @@ OUR_MODELS: dict[str, type[Options]] = {
 
 #: Maps whose keys are all known, though the model around them may read any. (``dist_params`` is passed to a
 #: function as keyword arguments.)
-CLOSED: tuple[type[Options], ...] = (*CONTRASTIVE_MAPS, PairedTrainOptions, DistOptions)
+CLOSED: tuple[type[Options], ...] = (
+    *CONTRASTIVE_MAPS,
+    PairedTrainOptions,
+    ContrastivePairedTrainOptions,
+    DistOptions,
+)
 
 __all__ = [
     'BLOCKS',
@@ -58,6 +67,7 @@ __all__ = [
     'BlockOf',
     'CCLGANOptions',
     'ContrastiveOptions',
+    'ContrastivePairedOptions',
     'Kind',
     'Options',
     'OtherOptions',

@@ -67,13 +67,17 @@ CONTRASTIVE_MAPS: tuple[type[Options], ...] = (
 )
 
 
-class ContrastiveTrainOptions(OtherTrainOptions):
-    """``train`` of another BasicSR model with CCLGAN's losses."""
+class AddedLossesOptions(Options):
+    """What stands in ``train`` beside the keys of the base model."""
 
     contrastive_opt: ContrastiveLossesOptions | None = option("CCLGAN's losses", None)
     optim_h: Annotated[dict[str, Any] | None, BlockOf('optimizer')] = option(
         "optimizer of LCL's heads; ~ = Adam with a learning rate of 1e-3", None
     )
+
+
+class ContrastiveTrainOptions(AddedLossesOptions, OtherTrainOptions):
+    """``train`` of another BasicSR model with CCLGAN's losses."""
 
 
 class ContrastiveOptions(OtherOptions):
