@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -22,11 +23,14 @@ class LCLTerm:
         loss: how places are compared.
         encoder: the generator's own levels, or a frozen encoder.
         head: embeds both; None = the features themselves are compared.
+        autocast: the context in which the generator encodes: that of the model which runs it, where it has
+            one. Queries in another precision than the keys, which passed by, would differ by its rounding.
     """
 
     loss: LCLLoss
     encoder: ModuleLevels | SemanticEncoder
     head: nn.Module | None = None
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext
 
     @property
     def own_encoder(self) -> ModuleLevels | None:
@@ -53,9 +57,10 @@ class LCLTerm:
         assert encoder is not None
         keys = seen.of(lq, encoder.levels) if seen is not None else None
         if keys is None:
-            with torch.no_grad():
+            with torch.no_grad(), self.autocast():
                 keys = encoder.encode(lq)
-        return encoder.encode(output, weights), keys
+        with self.autocast():
+            return encoder.encode(output, weights), keys
 
     def __call__(
         self, queries: Mapping[str, Tensor], keys: Mapping[str, Tensor], generator: Generator

@@ -26,6 +26,7 @@ from cclgan_plugin.models.contrastive_base import find_base
 from cclgan_plugin.models.contrastive_dry_runs import head_channels
 from cclgan_plugin.models.contrastive_lcl import LCLTerm
 from cclgan_plugin.models.contrastive_parts import active_losses, build_terms
+from cclgan_plugin.models.step_modes import StepModes
 from cclgan_plugin.seeds import derive_seed
 from cclgan_plugin.training.distributed import broadcast_weights
 
@@ -75,6 +76,11 @@ class ContrastiveModel(BaseModel):
         net_g, net_d = self.get_bare_model(self.net_g), getattr(self, 'net_d', None)
         terms = build_terms(self.opt, net_g, self.get_bare_model(net_d), self.device)
         if terms.lcl is not None:
+            # PairedModel's: what it puts around its own pass of net_g neither reaches "encode" nor, inside
+            # DDP, the bare network.
+            modes = getattr(self, 'modes', None)
+            if isinstance(modes, StepModes):
+                terms.lcl.autocast = modes.autocast
             self.net_h = terms.lcl.head = self._build_head(terms.lcl)
         super().setup_optimizers()
         if not isinstance(getattr(self, 'optimizer_g', None), torch.optim.Optimizer):

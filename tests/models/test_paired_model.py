@@ -10,8 +10,12 @@ import pytest
 import torch
 from basicsr.models.sr_model import SRModel
 from contrastive_runs import build, contrastive_options, losses_for, plain_options, train, weights
+from forked import needs_fork, run_ranks
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from cclgan_plugin.errors import OptionError
+from cclgan_plugin.losses import LCLLoss
 
 
 def trained(name: str = 'PairedModel', iterations: int = 3, **modes: Any) -> Any:
@@ -78,6 +82,49 @@ def test_ccl_losses_go_with_it(amp: str) -> None:
     model = build(opt)
     train(model, 'SRModel', 1)
     assert {'l_intra_ccl', 'l_lcl'} <= model.get_current_log().keys()
+
+
+DECLARED = {'type': 'CCLGANGenerator', 'width': 4, 'num_blocks': 1}
+
+
+def compared(declared: bool, distributed: bool) -> tuple[list[torch.dtype], dict[str, Any]]:
+    """Two iterations with LCL in net_g's own features: their dtypes, and the log."""
+    lcl = {'type': 'LCLLoss', 'num_patches': 8} if declared else losses_for('SRModel')['lcl']
+    opt = contrastive_options('SRModel', lcl=lcl)
+    opt |= {'base_model_type': 'PairedModel', 'dist': distributed}
+    opt['network_g'] = DECLARED if declared else opt['network_g']
+    opt['train'] |= {'amp': 'bf16', 'ema_decay': 0}
+    seen: list[torch.dtype] = []
+
+    class Watched(LCLLoss):
+        def forward(self, queries: Any, keys: Any, *further: Any) -> Tensor:
+            seen.extend(x.dtype for features in (queries, keys) for x in features.values())
+            loss = super().forward(queries, keys, *further)
+            seen.append(loss.dtype)
+            return loss
+
+    model = build(opt)
+    assert isinstance(model.net_g, DistributedDataParallel) is distributed
+    model.contrastive.terms.lcl.loss.__class__ = Watched
+    train(model, 'SRModel', 2)
+    return seen, dict(model.log_dict)
+
+
+def compare_under_ddp(declared: bool) -> None:
+    torch.distributed.init_process_group('gloo')
+    torch.save(compared(declared, True), 'ddp')
+    torch.distributed.destroy_process_group()
+
+
+@needs_fork
+@pytest.mark.parametrize('declared', [True, False])
+def test_lcl_s_queries_and_keys_are_in_one_precision(declared: bool, tmp_path: Path) -> None:
+    """Whether net_g gives its levels itself or by its modules' names, and inside DDP: to the last bit."""
+    dtypes, log = compared(declared, False)
+    levels = 3 if declared else len(losses_for('SRModel')['lcl']['layers'])
+    assert dtypes == 2 * [*[torch.bfloat16] * (2 * levels), torch.float32]
+    run_ranks(compare_under_ddp, 1, declared, cwd=tmp_path)
+    assert torch.load(tmp_path / 'ddp') == (dtypes, log)
 
 
 @pytest.mark.parametrize(
