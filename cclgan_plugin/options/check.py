@@ -14,6 +14,7 @@ from cclgan_plugin.options.rules_contrastive import CONTRASTIVE_RULES, with_head
 from cclgan_plugin.options.rules_models import MODEL_RULES
 from cclgan_plugin.options.rules_networks import NETWORK_RULES
 from cclgan_plugin.options.rules_run import RUN_RULES
+from cclgan_plugin.options.rules_switched_off import SWITCHED_OFF_RULES
 from cclgan_plugin.options.schema import (
     CCLGANOptions,
     ContrastiveOptions,
@@ -71,7 +72,8 @@ def check_options(loaded: LoadedOptions, is_train: bool = True) -> dict[str, Any
         _check_further_blocks(walk, loaded.values, options, other)
     raise_problems(walk.problems, loaded)
 
-    further = (*NETWORK_RULES, *RUN_RULES) if ours else CONTRASTIVE_RULES if contrastive else ()
+    of_ours = (*NETWORK_RULES, *RUN_RULES, *SWITCHED_OFF_RULES)
+    further = of_ours if ours else CONTRASTIVE_RULES if contrastive else ()
     raise_problems(
         [problem for rule in (*RULES, *MODEL_RULES, *further) for problem in rule(options, is_train)],
         loaded,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cclgan_plugin.errors import OptionError
-from cclgan_plugin.options import rules, rules_models, rules_networks, rules_run
+from cclgan_plugin.options import rules, rules_models, rules_networks, rules_run, rules_switched_off
 
 ONE_SIDED = ('network_g_rain=null', 'network_d_rain=null')
 #: rule -> (overrides of the tiny training, start of the expected text after file and line)
@@ -204,6 +204,26 @@ TRAINING = {
             'train.intra_ccl_opt.encoder[0].layer_weights: 1 weights for 3 layers',
         ),
     ],
+    'options_of_losses_are_read': [
+        (
+            ('train:lcl_opt:terms=[translation, identity]', 'train:lcl_opt:cycle_encoders=release'),
+            'train.lcl_opt.cycle_encoders: read only where train.lcl_opt.terms says "reconstruction", and it '
+            'says translation, identity; leave it out, or write domain (its default)',
+        ),
+        (
+            (
+                'train:intra_ccl_opt:anchors=[translation]',
+                'train:intra_ccl_opt:translation_weight=5.0',
+            ),
+            'train.intra_ccl_opt.translation_weight: read only where train.intra_ccl_opt.anchors says '
+            '"reconstruction", and it says translation; leave it out, or write 0.1 (its default)',
+        ),
+        (
+            ('train:inter_ccl_opt:pooling=mean', 'train:inter_ccl_opt:num_patches=8'),
+            'train.inter_ccl_opt.num_patches: read only where train.inter_ccl_opt.pooling says "sample", and '
+            'it says mean; leave it out, or write 64 (its default)',
+        ),
+    ],
     'crops_suffice': [
         (
             ('datasets:train:gt_size=64', 'datasets:train:resize=48'),
@@ -328,9 +348,28 @@ def test_a_set_with_other_keys_is_not_one_folder_twice(tiny: Path, check: Any) -
     check(tiny, 'datasets:train=null', f'datasets:train={theirs}')
 
 
+@pytest.mark.parametrize(
+    'forced',
+    [
+        ('train:lcl_opt:cycle_encoders=release', 'train:intra_ccl_opt:translation_weight=5'),
+        (
+            'train:intra_ccl_opt:anchors=[translation, reconstruction]',
+            'train:intra_ccl_opt:translation_weight=5',
+        ),
+        ('train:lcl_opt:terms=[translation]', 'train:lcl_opt:cycle_encoders=domain'),
+        ('train:intra_ccl_opt:anchors=[translation]', 'train:intra_ccl_opt:translation_weight=0.1'),
+        ('train:inter_ccl_opt:pooling=mean', 'train:inter_ccl_opt:loss_weight=0'),
+    ],
+)
+def test_what_is_read_or_says_nothing_new_passes(tiny: Path, check: Any, forced: tuple[str, ...]) -> None:
+    """The saved options of a run hold every default, and are checked again."""
+    check(tiny, *forced)
+
+
 def test_discriminators_that_draw_no_places_may_differ(tiny: Path, check: Any) -> None:
     """Averages have no places, and nothing compares one discriminator's channels with the other's."""
-    check(tiny, 'network_d:anti_alias=false', 'train:inter_ccl_opt:pooling=mean')
+    pooled = ('train:inter_ccl_opt:pooling=mean', 'train:inter_ccl_opt:num_patches=64')
+    check(tiny, 'network_d:anti_alias=false', *pooled)
     check(tiny, 'network_d:width=8')
 
 
@@ -356,6 +395,7 @@ def test_every_rule_is_tried_here() -> None:
     """No rule without a case that breaks it."""
     elsewhere = {'path_names_are_current', 'our_keys_are_read', 'model_has_its_parts', 'pairs_have_a_scale'}
     further = (*rules_models.MODEL_RULES, *rules_networks.NETWORK_RULES, *rules_run.RUN_RULES)
+    further += rules_switched_off.SWITCHED_OFF_RULES
     names = {rule.__name__ for rule in (*rules.RULES, *further)}
     assert names == TRAINING.keys() | TEST.keys() | elsewhere
 
