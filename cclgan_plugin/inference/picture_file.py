@@ -19,6 +19,7 @@ from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.image_file import eight_bits
 from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS
 from cclgan_plugin.data.image_header import EXTENSIONS
+from cclgan_plugin.data.jpeg_pixels import decode_usual_jpeg, is_sound_jpeg
 from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
 from cclgan_plugin.inference.alpha import alpha_of, freed_of, is_associated
@@ -66,7 +67,7 @@ def read_picture(path: str) -> Picture:
         ImageError: it is missing, unreadable, truncated, damaged, no image, or an animation.
     """
     data = read_bytes(path)
-    pixels = decode_image(data, path)
+    pixels = _decoded(data, path)
     try:
         with Image.open(io.BytesIO(data)) as header:
             frames = getattr(header, 'n_frames', 1)
@@ -91,6 +92,21 @@ def read_picture(path: str) -> Picture:
     kind = format_of(data)
     assert kind is not None
     return Picture(pixels, alpha, grey, icc or None, exif, dpi, kind)
+
+
+def _decoded(data: bytes, path: str) -> np.ndarray:
+    """:func:`decode_image`, but a JPEG whose data make no sense is refused, not filled up with grey."""
+    is_jpeg = format_of(data) == 'JPEG'
+    # This decoder minds damage. It does not turn pictures; of those it is asked a second time.
+    pixels = decode_usual_jpeg(data) if is_jpeg else None
+    if pixels is None:
+        pixels = decode_image(data, path)
+        if is_jpeg and not is_sound_jpeg(data):
+            raise ImageError(
+                f'{path}: the JPEG file is damaged: its compressed data make no sense, part of the picture '
+                'would be grey or wrong; if it looks right in a viewer, save it anew there'
+            )
+    return pixels
 
 
 def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> bytes:

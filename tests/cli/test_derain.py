@@ -111,6 +111,9 @@ def test_bad_files_are_named_the_others_go_on_and_the_exit_code_is_1(derain, tmp
     (folder / 'empty.png').touch()
     (folder / 'text.jpg').write_text('no picture')
     (folder / 'cut.png').write_bytes((folder / 'good.png').read_bytes()[:1000])
+    Image.fromarray(PHOTO).save(folder / 'grey.jpg')
+    jpeg = (folder / 'grey.jpg').read_bytes()
+    (folder / 'grey.jpg').write_bytes(jpeg[: len(jpeg) // 2] + bytes(len(jpeg) // 2 - 2) + jpeg[-2:])
     (folder / 'dangling.png').symlink_to('nowhere')
     (folder / 'loop.png').symlink_to('loop.png')
     (folder / 'circle').symlink_to('.')
@@ -128,6 +131,7 @@ def test_bad_files_are_named_the_others_go_on_and_the_exit_code_is_1(derain, tmp
         'empty.png': 'the file is empty',
         'text.jpg': 'begins with the text',
         'cut.png': 'truncated',
+        'grey.jpg': 'damaged',
         'dangling.png': '',
         'loop.png': '',
         'moving.webp': '2 frames',
@@ -135,8 +139,8 @@ def test_bad_files_are_named_the_others_go_on_and_the_exit_code_is_1(derain, tmp
         'phone.HEIC': 'not a PNG',
     }.items():
         assert sum(f'in/{name}: ' in line and why in line for line in left_out) == 1, name
-    assert len(left_out) == 8
-    assert '1 derained, 8 left out' in printed.out
+    assert len(left_out) == 9
+    assert '1 derained, 9 left out' in printed.out
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may read everything')

@@ -11,6 +11,7 @@ import skimage.data
 import tifffile
 from PIL import Image, ImageCms
 
+from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.inference.picture_file import encode_picture, read_picture
 
@@ -206,6 +207,33 @@ def test_truncated_files_are_named(tmp_path, kind):
     (tmp_path / 'a').write_bytes(buffer.getvalue()[: len(buffer.getvalue()) * 2 // 3])
     with pytest.raises(ImageError, match=f'{tmp_path}/a: '):
         read_picture(str(tmp_path / 'a'))
+
+
+def jpeg(**settings):
+    buffer = io.BytesIO()
+    Image.fromarray(PHOTO).save(buffer, 'JPEG', quality=95, **settings)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize('progressive', [False, True])
+@pytest.mark.parametrize('orientation', [1, 6])
+def test_a_jpeg_that_decoders_would_fill_up_with_grey_is_refused(tmp_path, orientation, progressive):
+    data = jpeg(exif=exif(orientation).tobytes(), progressive=progressive)
+    half = len(data) // 2
+    (tmp_path / 'a.jpg').write_bytes(data[:half] + bytes(len(data) - half - 2) + data[-2:])
+    assert decode_image((tmp_path / 'a.jpg').read_bytes(), 'a').size == PHOTO.size  # nobody else minds
+    with pytest.raises(ImageError, match=r'a\.jpg: the JPEG file is damaged'):
+        read_picture(str(tmp_path / 'a.jpg'))
+
+
+@pytest.mark.parametrize('orientation', [1, 6])
+def test_a_jpeg_with_something_before_or_behind_its_end_is_not_called_damaged(tmp_path, orientation):
+    """Cameras fill up their files, and put videos behind them."""
+    data = jpeg(exif=exif(orientation).tobytes())
+    expected = decode_image(data, 'a')
+    for other in (data[:-2] + bytes(4) + data[-2:], data + bytes(100)):
+        (tmp_path / 'a.jpg').write_bytes(other)
+        np.testing.assert_array_equal(read_picture(str(tmp_path / 'a.jpg')).pixels, expected)
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
