@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -24,9 +23,12 @@ from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
 from cclgan_plugin.inference.alpha import alpha_of, freed_of, is_associated
 from cclgan_plugin.inference.pixels import LUMA
+from cclgan_plugin.inference.png_file import colour_chunks, is_grey_with_alpha, png16, with_chunks
+from cclgan_plugin.inference.xmp import xmp_of
 
 _JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
 _TIFF = ('.tif', '.tiff')
+_GREY = ('1', 'L', 'LA', 'La')
 _WITH_ALPHA = ('.png', '.webp', *_TIFF)
 #: BMP and PNG count by metre, in 32 bits.
 _DPI_LIMIT = 1e6
@@ -49,6 +51,8 @@ class Picture:
         exif: metadata without the orientation, which has been applied; or None.
         dpi: pixels per inch, or None.
         kind: PNG, JPEG, BMP, WEBP or TIFF.
+        colour_chunks: of a PNG file, those that say which colours the numbers stand for, as they stand there.
+        xmp: of a JPEG or WebP file, see :func:`~cclgan_plugin.inference.xmp.xmp_of`; or None.
     """
 
     pixels: np.ndarray
@@ -58,6 +62,8 @@ class Picture:
     exif: bytes | None
     dpi: tuple[float, float] | None
     kind: str
+    colour_chunks: bytes = b''
+    xmp: bytes | None = None
 
 
 def read_picture(path: str) -> Picture:
@@ -78,7 +84,7 @@ def read_picture(path: str) -> Picture:
             mode, info = header.mode, dict(header.info)
             dpi = _dpi(info.get('dpi'))
             transparent = header.has_transparency_data
-            exif = _exif_or_none(header)
+            exif, xmp = _exif_or_none(header), xmp_of(header)
             alpha = alpha_of(data, header, pixels) if transparent else None
             if alpha is not None and alpha.dtype == np.uint16 and is_associated(header):
                 pixels = freed_of(alpha, pixels)
@@ -86,12 +92,14 @@ def read_picture(path: str) -> Picture:
         raise
     except Exception as error:  # Pillow's plugins raise many kinds
         raise ImageError(f'{path}: its metadata are damaged ({error})') from error
-    # A profile of four inks says nothing about the red, green and blue that the picture has become.
-    icc = None if mode == 'CMYK' else info.get('icc_profile')
-    grey = mode in ('1', 'L', 'LA', 'La') or mode.startswith('I;16')
     kind = format_of(data)
     assert kind is not None
-    return Picture(pixels, alpha, grey, icc or None, exif, dpi, kind)
+    # A profile of four inks or of Lab says nothing about the red, green and blue that the picture has become.
+    icc = None if mode in ('CMYK', 'LAB') else info.get('icc_profile')
+    is_png = kind == 'PNG'
+    grey = mode in _GREY or mode.startswith('I;16') or (is_png and is_grey_with_alpha(data))
+    chunks = colour_chunks(data) if is_png else b''
+    return Picture(pixels, alpha, grey, icc or None, exif, dpi, kind, chunks, xmp)
 
 
 def _decoded(data: bytes, path: str) -> np.ndarray:
@@ -113,8 +121,9 @@ def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> byte
     """Encode derained pixels as a file like that of ``picture``, as far as the format can hold it.
 
     PNG, TIFF, BMP and WebP are lossless; JPEG has quality 95 and full colour resolution. Where the format has
-    no 16 bits, 8 are written; where it has no alpha, it is left out. A TIFF file of 16 bits gets the tags of
-    EXIF that describe the picture, but neither camera settings nor a place.
+    no 16 bits, 8 are written; where it has no alpha, it is left out. From PNG to PNG, what says which colours
+    the numbers stand for goes along; from JPEG to JPEG and from WebP to WebP, XMP does. A TIFF file of 16
+    bits gets the tags of EXIF that describe the picture, but neither camera settings nor a place.
 
     Args:
         pixels: ``(H, W, 3)``, of the type of ``picture.pixels``.
@@ -133,14 +142,26 @@ def encode_picture(pixels: np.ndarray, picture: Picture, extension: str) -> byte
         pixels = _grey(pixels)
     if pixels.dtype == np.uint16 and extension not in ('.png', *_TIFF):
         pixels, alpha = eight_bits(pixels), None if alpha is None else eight_bits(alpha)
+    if _is_of_grey(picture.icc) and (pixels.ndim == 3 or extension == '.webp'):
+        # WebP has colours only, of which a profile of grey says nothing.
+        picture = replace(picture, icc=None)
+    pixels = _with_alpha(pixels, alpha)
     try:
-        if pixels.dtype == np.uint16:
-            encode = _png16 if extension == '.png' else _tiff16
-            return encode(_with_alpha(pixels, alpha), picture)
-        return _eight_bit_file(_with_alpha(pixels, alpha), picture, extension)
+        if pixels.dtype == np.uint8:
+            data = _eight_bit_file(pixels, picture, extension)
+        elif extension == '.png':
+            data = png16(pixels, picture.icc, picture.dpi, picture.exif)
+        else:
+            data = _tiff16(pixels, picture)
+        return with_chunks(data, picture.colour_chunks) if extension == '.png' else data
     except (OSError, ValueError, cv2.error, struct.error) as error:
         height, width = pixels.shape[:2]
         raise DataError(f'a picture of {width}x{height} cannot be written as {extension}: {error}') from error
+
+
+def _is_of_grey(icc: bytes | None) -> bool:
+    """By the colour space in a profile's header (ICC.1, 7.2.6)."""
+    return icc is not None and icc[16:20] == b'GRAY'
 
 
 def _dpi(found: Any) -> tuple[float, float] | None:
@@ -220,6 +241,7 @@ def _eight_bit_file(pixels: np.ndarray, picture: Picture, extension: str) -> byt
     if extension in _JPEG:
         kind = 'JPEG'
         settings |= {'quality': 95, 'subsampling': 0}
+        settings |= {'xmp': picture.xmp if picture.kind == 'JPEG' else None}
     elif extension == '.png':
         kind = 'PNG'
         # One of nine levels: the files are 2 % larger than with three, and written a quarter faster.
@@ -227,6 +249,7 @@ def _eight_bit_file(pixels: np.ndarray, picture: Picture, extension: str) -> byt
     elif extension == '.webp':
         kind = 'WEBP'
         settings |= {'lossless': True, 'exact': True, 'method': 2}
+        settings |= {'xmp': picture.xmp if picture.kind == 'WEBP' else None}
     elif extension in _TIFF:
         kind = 'TIFF'
         # Compressed, Pillow leaves out the inner parts of EXIF.
@@ -247,33 +270,6 @@ def _grey_alpha(pixels: np.ndarray) -> Image.Image:
     image = Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
     image.putalpha(Image.fromarray(np.ascontiguousarray(pixels[..., 1])))
     return image
-
-
-def _png16(pixels: np.ndarray, picture: Picture) -> bytes:
-    if pixels.ndim == 3:
-        if pixels.shape[2] == 2:
-            # OpenCV writes no grey with alpha.
-            pixels = np.dstack([pixels[..., :1]] * 3 + [pixels[..., 1:]])
-        order = [2, 1, 0, 3][: pixels.shape[2]]
-        pixels = pixels[..., order]
-    done, data = cv2.imencode('.png', np.ascontiguousarray(pixels))
-    if not done:
-        raise ValueError('OpenCV refuses')
-    content = data.tobytes()
-    # Pillow has no 16-bit colours, OpenCV no profiles: the chunks are put behind the header (8 + 25 bytes).
-    chunks = b''
-    if picture.icc:
-        chunks += _chunk(b'iCCP', b'ICC Profile\0\0' + zlib.compress(picture.icc))
-    if picture.dpi:
-        # By metre, which is what 1 stands for.
-        chunks += _chunk(b'pHYs', struct.pack('>IIB', *(round(d / 0.0254) for d in picture.dpi), 1))
-    if picture.exif:
-        chunks += _chunk(b'eXIf', picture.exif.removeprefix(b'Exif\0\0'))
-    return content[:33] + chunks + content[33:]
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
 
 
 def _tiff16(pixels: np.ndarray, picture: Picture) -> bytes:

@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.inference.picture_file import encode_picture, read_picture
+from cclgan_plugin.inference.png_file import chunk
 
 PHOTO = np.ascontiguousarray(skimage.data.astronaut()[100:133, 200:250])
 DEEP = PHOTO.astype(np.uint16) * 257 + 3
@@ -77,10 +78,8 @@ def test_16_bits_with_alpha_profile_and_exif(tmp_path, orientation):
     file = tmp_path / 'a.png'
     deep_alpha = np.dstack([DEEP, ALPHA.astype(np.uint16) * 257 + 1])
     content = cv2.imencode('.png', deep_alpha[..., [2, 1, 0, 3]])[1].tobytes()
-    from cclgan_plugin.inference.picture_file import _chunk
-
-    chunk = _chunk(b'eXIf', exif(orientation).tobytes().removeprefix(b'Exif\0\0'))
-    file.write_bytes(content[:33] + chunk + content[33:])
+    part = chunk(b'eXIf', exif(orientation).tobytes().removeprefix(b'Exif\0\0'))
+    file.write_bytes(content[:33] + part + content[33:])
     expected = deep_alpha if orientation == 1 else np.rot90(deep_alpha, -1)
     out = again(file)
     np.testing.assert_array_equal(cv2.imread(str(out), cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3]], expected)
@@ -91,21 +90,17 @@ def test_16_bits_with_alpha_profile_and_exif(tmp_path, orientation):
 def test_16_bit_png_keeps_its_profile(tmp_path):
     import zlib
 
-    from cclgan_plugin.inference.picture_file import _chunk
-
     content = cv2.imencode('.png', DEEP)[1].tobytes()
-    chunk = _chunk(b'iCCP', b'x\0\0' + zlib.compress(ICC))
-    (tmp_path / 'a.png').write_bytes(content[:33] + chunk + content[33:])
+    part = chunk(b'iCCP', b'x\0\0' + zlib.compress(ICC))
+    (tmp_path / 'a.png').write_bytes(content[:33] + part + content[33:])
     with Image.open(again(tmp_path / 'a.png')) as image:
         assert image.info['icc_profile'] == ICC
 
 
 def test_16_bit_png_keeps_its_resolution(tmp_path):
-    from cclgan_plugin.inference.picture_file import _chunk
-
     content = cv2.imencode('.png', DEEP)[1].tobytes()
-    chunk = _chunk(b'pHYs', (11811).to_bytes(4, 'big') * 2 + b'\1')
-    (tmp_path / 'a.png').write_bytes(content[:33] + chunk + content[33:])
+    part = chunk(b'pHYs', (11811).to_bytes(4, 'big') * 2 + b'\1')
+    (tmp_path / 'a.png').write_bytes(content[:33] + part + content[33:])
     before, after = read_picture(str(tmp_path / 'a.png')), read_picture(str(again(tmp_path / 'a.png')))
     assert before.dpi == after.dpi == pytest.approx((300, 300), abs=0.01)
 
@@ -261,12 +256,10 @@ def test_16_bit_colours_that_are_multiplied_by_alpha_are_freed_of_it(tmp_path):
 
 
 def test_16_bit_grey_keeps_its_transparent_value(tmp_path):
-    from cclgan_plugin.inference.picture_file import _chunk
-
     grey = np.ascontiguousarray(DEEP[..., 0])
     content = cv2.imencode('.png', grey)[1].tobytes()
-    chunk = _chunk(b'tRNS', int(grey[4, 7]).to_bytes(2, 'big'))
-    (tmp_path / 'a.png').write_bytes(content[:33] + chunk + content[33:])
+    part = chunk(b'tRNS', int(grey[4, 7]).to_bytes(2, 'big'))
+    (tmp_path / 'a.png').write_bytes(content[:33] + part + content[33:])
     found = cv2.imread(str(again(tmp_path / 'a.png')), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(found[..., 0], grey)
     np.testing.assert_array_equal(found[..., 3], np.where(grey == grey[4, 7], 0, 65535))
@@ -340,12 +333,10 @@ XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6
 
 @pytest.mark.parametrize('deep', [False, True])
 def test_alpha_is_not_turned_by_xmp_since_the_colours_are_not(tmp_path, deep):
-    from cclgan_plugin.inference.picture_file import _chunk
-
     pixels = np.dstack([PHOTO, ALPHA]).astype(np.uint16 if deep else np.uint8) * (257 if deep else 1)
     content = cv2.imencode('.png', pixels[..., [2, 1, 0, 3]])[1].tobytes()
-    chunk = _chunk(b'iTXt', b'XML:com.adobe.xmp\0\0\0\0\0' + XMP)
-    (tmp_path / 'a.png').write_bytes(content[:33] + chunk + content[33:])
+    part = chunk(b'iTXt', b'XML:com.adobe.xmp\0\0\0\0\0' + XMP)
+    (tmp_path / 'a.png').write_bytes(content[:33] + part + content[33:])
     out = cv2.imread(str(again(tmp_path / 'a.png')), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(out[..., [2, 1, 0, 3]], pixels)
 
@@ -399,3 +390,72 @@ def test_the_interoperability_ifd_goes_along_and_a_dangling_pointer_does_not(tmp
         assert written.get_ifd(0x8769)[0x9003] == '2020:01:02 03:04:05'
         assert (0xA005 in written.get_ifd(0x8769)) == (interop != 4)
         assert written.get_ifd(0xA005) == (interop if interop != 4 else {})
+
+
+GREY_ICC = ICC[:16] + b'GRAY' + ICC[20:]
+
+
+def test_the_profile_of_a_lab_picture_is_not_that_of_its_rgb(tmp_path):
+    lab = ImageCms.createProfile('LAB')
+    turn = ImageCms.buildTransform(ImageCms.createProfile('sRGB'), lab, 'RGB', 'LAB')
+    image = ImageCms.applyTransform(Image.fromarray(PHOTO), turn)
+    image.save(tmp_path / 'a.tif', icc_profile=ImageCms.ImageCmsProfile(lab).tobytes())
+    with Image.open(again(tmp_path / 'a.tif')) as found:
+        assert found.mode == 'RGB'
+        assert 'icc_profile' not in found.info
+
+
+@pytest.mark.parametrize('shape', [(33, 50), (1, 1), (1, 50), (33, 1)])
+def test_16_bit_grey_with_alpha_stays_grey_and_its_profile_true(tmp_path, shape):
+    import zlib
+
+    height, width = shape
+    pixels = np.dstack([DEEP[:height, :width, 0], ALPHA[:height, :width].astype(np.uint16) * 257 + 1])
+    rows = b''.join(b'\0' + row.astype('>u2').tobytes() for row in pixels)
+    header = width.to_bytes(4, 'big') + height.to_bytes(4, 'big') + bytes([16, 4, 0, 0, 0])
+    parts = [chunk(b'IHDR', header), chunk(b'iCCP', b'x\0\0' + zlib.compress(GREY_ICC))]
+    parts += [chunk(b'IDAT', zlib.compress(rows)), chunk(b'IEND', b'')]
+    (tmp_path / 'a.png').write_bytes(b'\x89PNG\r\n\x1a\n' + b''.join(parts))
+    out = again(tmp_path / 'a.png')
+    assert out.read_bytes()[24:26] == bytes([16, 4])  # bits, colour type
+    found = cv2.imread(str(out), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(found[..., [0, 3]], pixels)
+    assert Image.open(out).info['icc_profile'] == GREY_ICC
+    # WebP has no grey.
+    with Image.open(again(tmp_path / 'a.png', '.webp')) as image:
+        assert 'icc_profile' not in image.info
+
+
+COLOURS = {b'gAMA': bytes([0, 1, 134, 160]), b'cHRM': bytes(range(32)), b'cICP': bytes([9, 16, 0, 1])}
+
+
+@pytest.mark.parametrize('pixels', [PHOTO, DEEP, PHOTO[..., 0]], ids=['8 bits', '16 bits', 'grey'])
+def test_a_png_still_says_which_colours_its_numbers_stand_for(tmp_path, pixels):
+    content = cv2.imencode('.png', np.ascontiguousarray(pixels))[1].tobytes()
+    parts = b''.join(chunk(name, value) for name, value in COLOURS.items())
+    (tmp_path / 'a.png').write_bytes(content[:33] + parts + content[33:])
+    out = again(tmp_path / 'a.png')
+    assert out.read_bytes().count(parts) == 1
+    np.testing.assert_array_equal(read_picture(str(out)).pixels, read_picture(str(tmp_path / 'a.png')).pixels)
+    assert b'cICP' not in again(tmp_path / 'a.png', '.jpg').read_bytes()
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'WEBP'])
+def test_xmp_goes_along_without_the_orientation_that_has_been_applied(tmp_path, kind):
+    element = b'<tiff:Orientation>6</tiff:Orientation>'
+    title = b'<dc:title>A street</dc:title>'
+    xmp = XMP.replace(b'/></x:', b'>' + title + element + b'</rdf:Description></x:')
+    file = tmp_path / f'a.{kind.lower()}'
+    Image.fromarray(PHOTO).save(file, kind, xmp=xmp, exif=exif(6).tobytes())
+    with Image.open(again(file)) as image:
+        assert title in image.info['xmp']
+        assert b'Orientation' not in image.info['xmp']
+        assert image.getexif().get(0x0112, 1) == 1  # Pillow listens to XMP
+
+
+@pytest.mark.parametrize('part', [b'GCamera:MotionPhoto="1"', b'xmpNote:HasExtendedXMP="0123"'])
+def test_xmp_of_parts_that_are_not_written_is_left_out(tmp_path, part):
+    xmp = XMP.replace(b'tiff:Orientation="6"', part)
+    Image.fromarray(PHOTO).save(tmp_path / 'a.jpg', xmp=xmp)
+    with Image.open(again(tmp_path / 'a.jpg')) as image:
+        assert 'xmp' not in image.info
