@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from cclgan_plugin.cli.derain_pipe import derain_pipe, is_pipe
 from cclgan_plugin.options.arguments import add_plugin_argument
 
 _EXAMPLES = """examples:
@@ -97,8 +97,8 @@ def _one_line_for_a_bad_file() -> Iterator[None]:
 
 
 def _derain(args: argparse.Namespace) -> int:
-    if args.inputs == ['-'] or args.out == '-':
-        return _pipe(args)
+    if is_pipe(args):
+        return derain_pipe(args, _derainer(args))
     from cclgan_plugin.inference.everything import derain_everything
 
     done = derain_everything(
@@ -121,21 +121,3 @@ def _derainer(args: argparse.Namespace) -> Any:
 
     dtype = 'half' if args.half else None
     return lambda: Derainer.from_pretrained(args.model, args.device, dtype, args.memory, args.compile)
-
-
-def _pipe(args: argparse.Namespace) -> int:
-    import re
-
-    from cclgan_plugin.errors import OptionError
-    from cclgan_plugin.inference.video import derain_frames
-
-    size = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', args.frames or '')
-    if args.inputs != ['-'] or args.out != '-' or not size:
-        raise OptionError(
-            'a pipe: expected "basicsr derain - -o - --frames WIDTHxHEIGHT" with raw RGB frames on the '
-            'standard input'
-        )
-    shape = int(size[1]), int(size[2])
-    count = derain_frames(_derainer(args)(), sys.stdin.buffer, sys.stdout.buffer, shape, args.frames16)
-    print(f'{count} frames', file=sys.stderr)
-    return 0

@@ -29,8 +29,8 @@ _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_PLANES, _TIFF_SAMPLES = 258, 262, 284, 339
 _TIFF_GREY_OR_RGB = (0, 1, 2)
 # Chunks of a PNG that turn it or make a colour transparent.
 _PNG_UNUSUAL = {b'eXIf', b'tRNS'}
-# What OpenCV takes at most; a damaged header can say anything.
-_MOST_PIXELS = 1 << 30
+#: What OpenCV takes at most; a damaged header can say anything.
+MOST_PIXELS = 1 << 30
 
 #: What is no image that is read, by its first bytes.
 _KNOWN = (
@@ -170,7 +170,7 @@ def _plain_png(data: bytes) -> np.ndarray | None:
     if len(data) < 33 or data[24:29] != b'\x08\x02\0\0\0' or not _PNG_UNUSUAL.isdisjoint(chunk_names(data)):
         return None
     width, height = int.from_bytes(data[16:20], 'big'), int.from_bytes(data[20:24], 'big')
-    if width * height > _MOST_PIXELS:
+    if width * height > MOST_PIXELS:
         return None
     try:
         return np.asarray(png.decode_image_png_u8(data, (height, width), 'rgb'))

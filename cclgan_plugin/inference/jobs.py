@@ -49,8 +49,8 @@ def plan(inputs: Sequence[str], out: str, compare: str | None = None) -> list[Jo
     """Every file to be derained, in order.
 
     A folder's tree is kept below ``out``, as is that of a pattern below its fixed part; single files go to
-    the top of ``out``. One single file may become the file ``out``, if that has the extension of an image or
-    video.
+    the top of ``out``. One single file (or pipe: ``/dev/stdin``) may become the file ``out``, if that has the
+    extension of an image or video.
 
     Args:
         inputs: files, folders, and patterns such as ``photos/**/*.png``.
@@ -60,7 +60,7 @@ def plan(inputs: Sequence[str], out: str, compare: str | None = None) -> list[Jo
 
     Raises:
         DataError: an input does not exist or holds nothing, two would become the same file, an output is an
-            input, or ``out`` is a file of another kind.
+            input, or ``out`` is a file of another kind, or is called like a file but would be a folder.
     """
     if not out:
         raise DataError('-o: an empty name; expected a folder, or a file for a single file')
@@ -69,13 +69,18 @@ def plan(inputs: Sequence[str], out: str, compare: str | None = None) -> list[Jo
         found += _expand(given, (out, compare) if compare else (out,))
     # A file may be named twice, also by a folder and a pattern.
     found = list(dict.fromkeys(found))
-    one_file = len(inputs) == 1 and os.path.isfile(inputs[0])
+    one_file = len(inputs) == 1 and os.path.lexists(inputs[0]) and not os.path.isdir(inputs[0])
     if one_file and not os.path.isdir(out) and extension_of(out) in _FILES:
         jobs = [Job(found[0][0], out, os.path.basename(out))]
         _check_kind(jobs[0])
     else:
         if os.path.lexists(out) and not os.path.isdir(out):
             raise DataError(f'-o: "{out}" is a file, a folder was expected for several pictures')
+        if extension_of(out) in _FILES and not os.path.isdir(out):
+            raise DataError(
+                f'-o: "{out}" is a name for one file, but INPUT is not one file; expected a folder, such as '
+                f'"{os.path.splitext(out)[0]}" (or "{out}{os.sep}", if it is to be called so)'
+            )
         jobs = [Job(source, os.path.join(out, name), name) for source, name in found]
     _check_apart(jobs)
     return jobs

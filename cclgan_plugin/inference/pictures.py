@@ -133,6 +133,9 @@ class _Work:
         """Whether nothing may be read or written meanwhile: a limit counts what is there when it begins."""
         if self.derainer is None or self.derainer.memory is None:
             return False
+        if not os.path.isfile(job.source):
+            # A look into a pipe would take away its beginning.
+            return True
         try:
             with Image.open(job.source) as header:
                 return header.width * header.height >= _LARGE

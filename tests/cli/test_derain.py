@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,32 @@ def test_one_file_becomes_one_file(derain, tmp_path, expected):
     assert derain('a.png', '-o', 'new/dry.png') == 0
     np.testing.assert_array_equal(pixels(tmp_path / 'new/dry.png'), expected(PHOTO))
     assert (expected(PHOTO) != PHOTO).any()
+
+
+@pytest.mark.parametrize('words', [[], ['--memory', '2G']])
+def test_a_pipe_that_holds_a_picture_is_one_file(derain, tmp_path, expected, words):
+    content = save(tmp_path / 'a.png').read_bytes()
+    os.mkfifo(tmp_path / 'pipe')
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit((tmp_path / 'pipe').write_bytes, content)
+        assert derain('pipe', '-o', 'dry.png', *words) == 0
+        writing.result()
+    np.testing.assert_array_equal(pixels(tmp_path / 'dry.png'), expected(PHOTO))
+
+
+def test_the_standard_input_is_one_file(model, tmp_path, expected):
+    command = [sys.executable, '-m', 'cclgan_plugin', 'derain', '/dev/stdin', '-o', 'dry.png']
+    command += ['--model', str(model), '--device', 'cpu']
+    content = save(tmp_path / 'a.png').read_bytes()
+    subprocess.run(command, input=content, cwd=tmp_path, check=True)
+    np.testing.assert_array_equal(pixels(tmp_path / 'dry.png'), expected(PHOTO))
+
+
+def test_a_folder_may_be_called_like_a_file_if_it_is_said_to_be_one(derain, tmp_path):
+    save(tmp_path / 'in/a.png')
+    assert derain('in', '-o', 'dry.jpg/') == 0
+    assert derain('in', '-o', 'dry.jpg') == 0
+    assert files(tmp_path / 'dry.jpg') == ['a.png']
 
 
 def test_a_tree_keeps_its_shape_and_equal_sizes_go_together(derain, tmp_path, expected):
@@ -174,8 +201,19 @@ def test_any_size(derain, tmp_path, expected, shape):
         (lambda: ['in', '-o', 'out', '--device', 'toaster'], 'device "toaster"'),
         (lambda: ['in', '-o', 'out', '--metrics', 'truth'], 'no folder "truth"'),
         (lambda: ['-', '-o', '-'], 'a pipe: expected'),
+        (lambda: ['in', '-o', 'dry.jpg'], 'expected a folder, such as "dry"'),
+        (lambda: ['in/a.png', 'in/x/a.png', '-o', 'dry.MP4'], 'but INPUT is not one file'),
+        (lambda: ['in/*.png', '-o', 'new/dry.gif'], 'expected a folder, such as "new/dry"'),
+        (lambda: ['in', '-o', 'out', '--frames', '48x40'], '--frames: for raw frames in a pipe only'),
+        (lambda: ['in', '-o', 'out', '--frames16'], '--frames16: for raw frames in a pipe only'),
+        *(
+            (lambda words=words: ['-', '-o', '-', '--frames', '48x40', *words], f'{words[0]}: not for frames')
+            for words in (['--metrics', 'in'], ['--niqe'], ['--compare'], ['--batch', '2'], ['--overwrite'])
+        ),
+        (lambda: ['-', '-o', '-', '--frames', '1000000x1000000'], 'expected at most 1073741824'),
+        (lambda: ['-', '-o', '-', '--frames', '9' * 5000 + 'x1'], 'a pipe: expected'),
     ],
-    ids=range(13),
+    ids=range(25),
 )
 def test_commands_that_cannot_be_meant_end_before_anything_is_written(
     derain, tmp_path, capsys, make, message
