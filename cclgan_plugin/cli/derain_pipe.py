@@ -39,7 +39,7 @@ def derain_pipe(args: argparse.Namespace, make_derainer: Callable[[], Any]) -> i
     Raises:
         OptionError: the size is missing or too large, or an option is given that only files have.
     """
-    from cclgan_plugin.data.decode import MOST_PIXELS
+    from cclgan_plugin.data.open_image import MOST_PIXELS
     from cclgan_plugin.errors import OptionError
     from cclgan_plugin.inference.video import derain_frames
 

@@ -8,12 +8,13 @@ from typing import Any
 import cv2
 import numpy as np
 from kornia_rs import io as png
-from PIL import Image, TiffImagePlugin
+from PIL import TiffImagePlugin
 
 from cclgan_plugin.data.exif import upright
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.jpeg import is_whole_jpeg
 from cclgan_plugin.data.jpeg_pixels import decode_usual_jpeg
+from cclgan_plugin.data.open_image import MOST_PIXELS, open_image
 from cclgan_plugin.data.png import chunk_names, look_at_png
 
 FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP', 'TIFF')
@@ -29,8 +30,6 @@ _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_PLANES, _TIFF_SAMPLES = 258, 262, 284, 339
 _TIFF_GREY_OR_RGB = (0, 1, 2)
 # Chunks of a PNG that turn it or make a colour transparent.
 _PNG_UNUSUAL = {b'eXIf', b'tRNS'}
-#: What OpenCV takes at most; a damaged header can say anything.
-MOST_PIXELS = 1 << 30
 
 #: What is no image that is read, by its first bytes.
 _KNOWN = (
@@ -155,8 +154,8 @@ def _tiff_suits_opencv(data: bytes, name: str) -> bool:
 def _tiff_tags(data: bytes) -> dict[int, Any]:
     """Of the first page; none where Pillow dislikes something, which it will say when it decodes."""
     try:
-        with Image.open(io.BytesIO(data), formats=['TIFF']) as header:
-            return dict(header.tag_v2)
+        with open_image(data, 'TIFF') as header:
+            return dict(getattr(header, 'tag_v2', {}))
     except Exception:  # its plugins raise many kinds
         return {}
 
@@ -187,7 +186,7 @@ def _reduction(data: bytes, at_least: int | None) -> int | None:
     if at_least is None:
         return None
     try:
-        with Image.open(io.BytesIO(data), formats=['JPEG']) as header:
+        with open_image(data, 'JPEG') as header:
             shorter = min(header.size)
     except Exception:  # decoding will say what is wrong
         return None
@@ -206,7 +205,7 @@ def _with_opencv(data: bytes, flag: int | None = None) -> np.ndarray | None:
 
 def _with_pillow(data: bytes, kind: str, name: str) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(data), formats=[kind]) as opened:
+        with open_image(data, kind) as opened:
             mode = opened.mode
             image = upright(opened)
             if mode.startswith('I;16'):

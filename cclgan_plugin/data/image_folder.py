@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 from collections import Counter
+from collections.abc import Callable
 
 from cclgan_plugin.errors import DataError, did_you_mean
 
@@ -82,7 +83,9 @@ def _warn(message: str) -> None:
     logging.getLogger('basicsr').warning(message)
 
 
-def visible_files(root: str, what: str = 'folder') -> list[str]:
+def visible_files(
+    root: str, what: str = 'folder', unlisted: Callable[[DataError], object] | None = None
+) -> list[str]:
     """All files below a folder, at any depth, as sorted paths relative to it with ``/`` between the parts.
 
     Names that begin with a dot are left out (also folders, and the ``._photo.jpg`` that macOS leaves on
@@ -92,6 +95,8 @@ def visible_files(root: str, what: str = 'folder') -> list[str]:
     Args:
         root: the folder.
         what: what the folder is called in messages.
+        unlisted: called with what is wrong with a subfolder that cannot be listed, which is then passed over;
+            None = that is raised.
 
     Raises:
         DataError: the folder is missing, is a file, or cannot be listed.
@@ -104,11 +109,18 @@ def visible_files(root: str, what: str = 'folder') -> list[str]:
         # Links wait until every real folder was seen, so a file keeps its own path where it has one.
         folder = folders.pop() if folders else links.pop()
         here = os.path.join(root, folder)
-        status = os.stat(here)
-        if (status.st_dev, status.st_ino) in visited:
+        try:
+            status = _status(here, what)
+            if (status.st_dev, status.st_ino) in visited:
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            entries = _entries(here, what)
+        except DataError as error:
+            if unlisted is None or not folder:
+                raise
+            unlisted(error)
             continue
-        visited.add((status.st_dev, status.st_ino))
-        for entry in _entries(here, what):
+        for entry in entries:
             name = folder + entry.name
             if _is_folder(entry):
                 (links if entry.is_symlink() else folders).append(f'{name}/')
@@ -143,6 +155,13 @@ def check_folder(root: str, what: str = 'folder') -> None:
         neighbours = []
     where = '' if os.path.isabs(root) else f' (the current folder is "{os.getcwd()}")'
     raise DataError(f'{what}: there is no folder "{root}"{where}.{did_you_mean(name, neighbours)}')
+
+
+def _status(folder: str, what: str) -> os.stat_result:
+    try:
+        return os.stat(folder)
+    except OSError as error:  # the folder around it may be listed, but not entered
+        raise DataError(f'{what}: "{folder}" cannot be entered: {error.strerror}') from error
 
 
 def _entries(folder: str, what: str) -> list[os.DirEntry[str]]:

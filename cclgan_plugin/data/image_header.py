@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import NamedTuple
-
-from PIL import Image
 
 from cclgan_plugin.data.decode import decode_image, format_of
 from cclgan_plugin.data.exif import orientation_of
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.jpeg import is_whole_jpeg, usual_jpeg
+from cclgan_plugin.data.open_image import open_image
 from cclgan_plugin.data.png import look_at_png
 
 #: The usual extension of each format that is read.
@@ -64,7 +62,7 @@ def read_header(data: bytes, name: str) -> ImageHeader:
         raise ImageError(f'{name}: the WEBP file is truncated')
     if kind in _TELLING:
         try:
-            with Image.open(io.BytesIO(data), formats=[kind]) as image:
+            with open_image(data, kind) as image:
                 if kind == 'PNG':
                     image.load()  # its EXIF may lie behind its pixels
                 width, height = image.size

@@ -11,11 +11,17 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
-from cclgan_plugin.errors import OptionError, UserError
+from cclgan_plugin.errors import DataError, OptionError, UserError
 from cclgan_plugin.inference.comparison import places
 from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import Job, plan
-from cclgan_plugin.inference.measuring import Measurer, figures_of, means, read_table, write_table
+from cclgan_plugin.inference.measuring import (
+    Measurer,
+    figures_of,
+    means,
+    read_table,
+    write_table,
+)
 from cclgan_plugin.inference.pictures import Outcome, derain_pictures
 from cclgan_plugin.inference.video import derain_video
 from cclgan_plugin.partial_file import remove_left_overs
@@ -29,7 +35,7 @@ class Done:
         out: where the results are.
         derained: files that were written.
         skipped: results that were there already.
-        bad: files without a result.
+        bad: files without a result, and subfolders that cannot be listed.
         lacking: files whose result could not be measured or shown beside its input.
         table: what was measured, by picture.
     """
@@ -83,7 +89,8 @@ def derain_everything(
     """
     if batch is not None and batch < 1:
         raise OptionError(f'--batch {batch}: expected at least 1')
-    jobs = plan(inputs, out, compare)
+    unlisted: list[DataError] = []
+    jobs = plan(inputs, out, compare, unlisted.append)
     measurer = Measurer(truth, niqe) if truth is not None or niqe else None
     done = Done(out)
     folder = (
@@ -96,6 +103,8 @@ def derain_everything(
     shown = None if side_by_side is None else places(pictures, side_by_side)
     written = [job.out for job in jobs] + list((shown or {}).values())
     remove_left_overs({os.path.dirname(os.path.abspath(path)) for path in written})
+    for error in unlisted:
+        _leave_out(done, error)
     # A run that has nothing to do loads nothing.
     derainer = make_derainer() if any(overwrite or not os.path.isfile(job.out) for job in jobs) else None
     if batch is None:
@@ -155,10 +164,14 @@ def _say(line: str) -> None:
     tqdm.write(_one_line(line), file=sys.stderr)
 
 
+def _leave_out(done: Done, error: UserError) -> None:
+    done.bad += 1
+    tqdm.write(f'left out: {_one_line(str(error))}', file=sys.stderr)
+
+
 def _count(done: Done, outcome: Outcome) -> None:
     if outcome.error is not None:
-        done.bad += 1
-        tqdm.write(f'left out: {_one_line(str(outcome.error))}', file=sys.stderr)
+        _leave_out(done, outcome.error)
     elif outcome.skipped:
         done.skipped += 1
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,12 @@ class Job:
         return extension_of(self.source) in VIDEO_EXTENSIONS
 
 
-def plan(inputs: Sequence[str], out: str, compare: str | None = None) -> list[Job]:
+def plan(
+    inputs: Sequence[str],
+    out: str,
+    compare: str | None = None,
+    unlisted: Callable[[DataError], object] | None = None,
+) -> list[Job]:
     """Every file to be derained, in order.
 
     A folder's tree is kept below ``out``, as is that of a pattern below its fixed part; single files go to
@@ -57,6 +62,8 @@ def plan(inputs: Sequence[str], out: str, compare: str | None = None) -> list[Jo
         out: a folder, or a file for one single file.
         compare: folder for side-by-side pictures. What lies in it or in ``out`` is no input to a folder or a
             pattern that holds them: it is from an earlier run.
+        unlisted: called with what is wrong with a subfolder that cannot be listed, such as a disk's
+            ``lost+found``; the others go on. None = that is raised.
 
     Raises:
         DataError: an input does not exist or holds nothing, two would become the same file, an output is an
@@ -66,7 +73,7 @@ def plan(inputs: Sequence[str], out: str, compare: str | None = None) -> list[Jo
         raise DataError('-o: an empty name; expected a folder, or a file for a single file')
     found: list[tuple[str, str]] = []
     for given in inputs:
-        found += _expand(given, (out, compare) if compare else (out,))
+        found += _expand(given, (out, compare) if compare else (out,), unlisted)
     # A file may be named twice, also by a folder and a pattern.
     found = list(dict.fromkeys(found))
     one_file = len(inputs) == 1 and os.path.lexists(inputs[0]) and not os.path.isdir(inputs[0])
@@ -86,10 +93,12 @@ def plan(inputs: Sequence[str], out: str, compare: str | None = None) -> list[Jo
     return jobs
 
 
-def _expand(given: str, results: Sequence[str]) -> list[tuple[str, str]]:
+def _expand(
+    given: str, results: Sequence[str], unlisted: Callable[[DataError], object] | None
+) -> list[tuple[str, str]]:
     """Files behind one input, each with its name below the output folder."""
     if os.path.isdir(given):
-        names = [name for name in visible_files(given, 'INPUT') if extension_of(name) in _FILES]
+        names = [name for name in visible_files(given, 'INPUT', unlisted) if extension_of(name) in _FILES]
         if not any(extension_of(name) not in OTHER_PICTURES for name in names):
             find_images(given, 'INPUT')  # says what is there instead
         files = [(os.path.join(given, name), name) for name in names]

@@ -19,6 +19,7 @@ from cclgan_plugin.data.image_file import eight_bits
 from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS
 from cclgan_plugin.data.image_header import EXTENSIONS
 from cclgan_plugin.data.jpeg_pixels import decode_usual_jpeg, is_sound_jpeg
+from cclgan_plugin.data.open_image import open_image
 from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
 from cclgan_plugin.inference.alpha import alpha_of, freed_of, is_associated
@@ -74,8 +75,10 @@ def read_picture(path: str) -> Picture:
     """
     data = read_bytes(path)
     pixels = _decoded(data, path)
+    kind = format_of(data)
+    assert kind is not None
     try:
-        with Image.open(io.BytesIO(data)) as header:
+        with open_image(data, kind) as header:
             frames = getattr(header, 'n_frames', 1)
             if frames > 1 and header.format in ('PNG', 'WEBP', 'TIFF'):
                 raise ImageError(
@@ -92,8 +95,6 @@ def read_picture(path: str) -> Picture:
         raise
     except Exception as error:  # Pillow's plugins raise many kinds
         raise ImageError(f'{path}: its metadata are damaged ({error})') from error
-    kind = format_of(data)
-    assert kind is not None
     # A profile of four inks or of Lab says nothing about the red, green and blue that the picture has become.
     icc = None if mode in ('CMYK', 'LAB') else info.get('icc_profile')
     is_png = kind == 'PNG'

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
+from unprivileged import unprivileged
 
 from cclgan_plugin.cli.main import main
 from cclgan_plugin.inference import Derainer
@@ -175,6 +176,18 @@ def test_unreadable_files_are_named(derain, tmp_path, capsys):
     save(tmp_path / 'in/a.png').chmod(0)
     assert derain('in', '-o', 'out') == 1
     assert 'in/a.png' in capsys.readouterr().err
+
+
+def test_a_subfolder_that_cannot_be_listed_is_named_and_the_others_are_done(derain, tmp_path, capsys):
+    save(tmp_path / 'in/a.png')
+    save(tmp_path / 'in/z/b.png')
+    (tmp_path / 'in/lost+found').mkdir(0)
+    with unprivileged():
+        assert derain('in', '-o', 'out') == 1
+    printed = capsys.readouterr()
+    assert files(tmp_path / 'out') == ['a.png', 'z/b.png']
+    assert 'left out: INPUT: "in/lost+found/" cannot be listed: Permission denied' in printed.err
+    assert '2 derained, 1 left out' in printed.out
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 60), (60, 1), (2, 3), (8, 30_000), (30_000, 8)])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -15,6 +17,7 @@ from PIL import Image
 from cclgan_plugin.data import decode
 from cclgan_plugin.data.decode import decode_image
 from cclgan_plugin.data.image_error import ImageError
+from cclgan_plugin.data.image_header import read_header
 
 Encode = Callable[..., bytes]
 LOSSLESS: list[tuple[str, dict[str, Any]]] = [
@@ -297,3 +300,35 @@ def test_an_orientation_that_only_xmp_tells_turns_nothing_by_whichever_decoder(
         tags = [(700, 1, len(xmp), xmp, True)]
         tifffile.imwrite(buffer, picture.astype(dtype), photometric='rgb', metadata=None, extratags=tags)
         assert decode_image(buffer.getvalue(), 'x').shape == picture.shape
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'BMP', 'WEBP', 'TIFF'])
+def test_pillow_has_no_limit_of_its_own(
+    picture: np.ndarray, encode: Encode, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A scan of 14000x13000 pixels is beyond it; here, a small picture under a small limit."""
+    settings = {'lossless': True} if kind == 'WEBP' else {}
+    image = Image.fromarray(picture).convert('CMYK' if kind == 'JPEG' else 'RGB')
+    data = encode(image, kind, **settings)
+    expected = decode_image(data, 'a')
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+    np.testing.assert_array_equal(decode_image(data, 'a'), expected)
+    assert read_header(data, 'a')[1:] == (36, 24)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: decode_image(data, 'a'), range(20)))
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_a_tiff_that_claims_to_be_huge_is_a_bad_image(picture: np.ndarray, encode: Encode) -> None:
+    data = encode(picture, 'TIFF')
+    # Width and height, of which each is one long number.
+    for tag in (256, 257):
+        for kind in (3, 4):
+            start = data.find(struct.pack('<HHI', tag, kind, 1))
+            if start >= 0:
+                value = struct.pack('<HHII', tag, 4, 1, 1_000_000)
+                data = data[:start] + value + data[start + 12 :]
+    with pytest.raises(
+        ImageError, match=r'a: the TIFF file .*1000000x1000000 pixels, at most 1073741824 are'
+    ):
+        decode_image(data, 'a')

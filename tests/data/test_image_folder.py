@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from unprivileged import unprivileged
 
-from cclgan_plugin.data.image_folder import find_images
+from cclgan_plugin.data.image_folder import find_images, visible_files
 from cclgan_plugin.errors import DataError
 
 
@@ -92,3 +93,27 @@ def test_a_folder_of_other_files_says_what_was_found(tmp_path: Path) -> None:
     _touch(tmp_path, 'a.heic', 'b.HEIC', 'c')
     with pytest.raises(DataError, match=r'found only 2 x \.heic, 1 x no extension'):
         find_images(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ('mode', 'reason'), [(0, 'sub/" cannot be listed'), (0o600, 'sub/deep/" cannot be entered')]
+)
+def test_a_subfolder_without_rights_is_named_and_may_be_passed_over(
+    tmp_path: Path, mode: int, reason: str
+) -> None:
+    _touch(tmp_path, 'a.png', 'sub/deep/b.png', 'z/c.png')
+    (tmp_path / 'sub').chmod(mode)
+    found: list[DataError] = []
+    with unprivileged():
+        with pytest.raises(DataError, match=f'DIR: ".*{reason}: Permission denied'):
+            visible_files(str(tmp_path), 'DIR')
+        assert visible_files(str(tmp_path), 'DIR', found.append) == ['a.png', 'z/c.png']
+    (tmp_path / 'sub').chmod(0o700)
+    assert len(found) == 1
+
+
+def test_a_folder_without_rights_is_never_passed_over(tmp_path: Path) -> None:
+    (tmp_path / 'in').mkdir(0)
+    with unprivileged(), pytest.raises(DataError, match='in/" cannot be listed'):
+        visible_files(str(tmp_path / 'in'), 'DIR', print)
+    (tmp_path / 'in').chmod(0o700)
