@@ -28,7 +28,11 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
         'targets', metavar='TARGET', nargs='+', help='an options file (.yml), folders, or LMDBs'
     )
     parser.add_argument('--json', metavar='FILE', help='write everything that was found as JSON')
-    parser.add_argument('--sheet', metavar='FILE', help='write a picture (.png) with images of every set')
+    parser.add_argument(
+        '--sheet',
+        metavar='FILE',
+        help='write a picture (.png) with images of every set; outside of their folders',
+    )
     parser.add_argument('--crop', type=int, metavar='PIXELS', help='side of the training crop, for folders')
     parser.add_argument(
         '--paired', action='store_true', help='the training images in folders or LMDBs are pairs on purpose'
@@ -53,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     from cclgan_plugin.data import check_report
     from cclgan_plugin.data.check import check_sets
+    from cclgan_plugin.data.check_outputs import check_outputs
     from cclgan_plugin.data.image_file import encode_image
     from cclgan_plugin.data.similar_images import similarity
     from cclgan_plugin.errors import OptionError
@@ -66,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         if value is not None and value < 1:
             raise OptionError(f'--{name} {value}: at least 1 was expected')
     sets = _sets(args)
+    check_outputs(args.sheet, args.json, {one.source.root for one in sets})
     total = sum(len(one.source) for one in sets)
     # disable=None: a bar on a terminal only
     with tqdm(total=total, desc='decoding', unit='image', disable=None) as bar:

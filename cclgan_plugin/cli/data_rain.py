@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(f'--preview {args.preview}: a name that ends in .png was expected')
     names = plan(args.clean_dir, args.out_dir, args.overwrite)
     if args.masks is not None:
-        plan(args.clean_dir, args.masks, args.overwrite, 'MASKS')
+        plan(args.clean_dir, args.masks, args.overwrite, 'MASKS', '.png')
         # Masks among the rainy images would be taken for rainy images.
         keep_apart(args.masks, args.out_dir, 'MASKS')
     if args.preview is not None:

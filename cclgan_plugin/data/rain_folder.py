@@ -32,7 +32,7 @@ class Rained(NamedTuple):
     error: ImageError | None
 
 
-def plan(clean: str, out: str, overwrite: bool, what: str = 'OUT_DIR') -> list[str]:
+def plan(clean: str, out: str, overwrite: bool, what: str = 'OUT_DIR', suffix: str = '') -> list[str]:
     """The photographs to rain on, after making sure that nothing of the user's gets lost.
 
     Args:
@@ -40,13 +40,14 @@ def plan(clean: str, out: str, overwrite: bool, what: str = 'OUT_DIR') -> list[s
         out: folder for the rainy ones.
         overwrite: files in ``out`` may be replaced.
         what: what ``out`` is called in messages.
+        suffix: what is put behind each name in ``out``.
 
     Returns:
         Paths relative to ``clean``.
 
     Raises:
-        DataError: there are no photographs, one folder lies in the other, or ``out`` is not empty and
-            ``overwrite`` is off.
+        DataError: there are no photographs, one folder lies in the other, ``out`` is not empty and
+            ``overwrite`` is off, or a link in it leads to a photograph.
     """
     names = find_images(clean, 'CLEAN_DIR')
     if os.path.realpath(out) == os.path.realpath(clean):
@@ -56,7 +57,21 @@ def plan(clean: str, out: str, overwrite: bool, what: str = 'OUT_DIR') -> list[s
         raise DataError(f'{what}: "{out}" is a file, a folder was expected')
     if os.path.isdir(out) and os.listdir(out) and not overwrite:
         raise DataError(f'{what}: "{out}" is not empty; choose another folder, or use --overwrite')
+    if os.path.isdir(out):
+        _keep_originals(clean, out, names, suffix, what)
     return names
+
+
+def _keep_originals(clean: str, out: str, names: list[str], suffix: str, what: str) -> None:
+    """Links within a folder lead anywhere, also where the folders themselves lie apart."""
+    originals = {os.path.realpath(os.path.join(clean, name)) for name in names}
+    for name in names:
+        place = os.path.join(out, name + suffix)
+        if os.path.realpath(place) in originals:
+            raise DataError(
+                f'{what}: "{place}" leads by a link to the photograph "{os.path.realpath(place)}", whose '
+                'place rain would take; remove the link, or choose another folder'
+            )
 
 
 def keep_apart(one: str, other: str, what: str) -> None:

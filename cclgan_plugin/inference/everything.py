@@ -17,6 +17,7 @@ from cclgan_plugin.inference.derainer import Derainer
 from cclgan_plugin.inference.jobs import Job, plan
 from cclgan_plugin.inference.measuring import (
     Measurer,
+    check_table,
     figures_of,
     means,
     read_table,
@@ -83,7 +84,7 @@ def derain_everything(
         batch: pictures of the same size at once; None = 4 on a GPU, 1 on a CPU.
 
     Raises:
-        DataError: an input does not exist, or results would replace inputs.
+        DataError: an input does not exist, results would replace inputs, or somebody's own ``metrics.csv``.
         OptionError: ``batch`` is below 1.
         WeightsError: the network cannot be had.
     """
@@ -96,6 +97,9 @@ def derain_everything(
     folder = (
         out if os.path.isdir(out) or len(jobs) != 1 or jobs[0].out != out else os.path.dirname(out) or '.'
     )
+    table = os.path.join(folder, 'metrics.csv')
+    if measurer is not None and not overwrite:
+        check_table(table)
     side_by_side = os.path.join(folder, 'compare') if compare == '' else compare
     pictures, videos = [j for j in jobs if not j.is_video], [j for j in jobs if j.is_video]
     if videos and (measurer is not None or side_by_side is not None):
@@ -119,10 +123,9 @@ def derain_everything(
             bar.update()
             _count(done, outcome)
     if done.table:
-        file = os.path.join(folder, 'metrics.csv')
         # Of earlier runs into this folder, as long as there is the result that they measured.
-        before = {n: row for n, row in read_table(file).items() if os.path.isfile(os.path.join(folder, n))}
-        write_table(file, before | done.table)
+        before = {n: row for n, row in read_table(table).items() if os.path.isfile(os.path.join(folder, n))}
+        write_table(table, before | done.table)
     return done
 
 

@@ -15,6 +15,9 @@ from cclgan_plugin.errors import DataError, did_you_mean
 from cclgan_plugin.inference.picture_file import read_picture
 from cclgan_plugin.whole_file import write_whole
 
+#: The columns of the table, beside the picture.
+_FIGURES = ('psnr', 'ssim', 'niqe')
+
 
 class Measurer:
     """Measures result files as they lie on the disk, by BasicSR's metrics.
@@ -105,15 +108,42 @@ def means(table: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 def read_table(path: str) -> dict[str, dict[str, float]]:
     """What :func:`write_table` has written, without the mean; nothing where there is no such table."""
     try:
-        with open(path, encoding='utf-8', errors='surrogateescape', newline='') as file:
-            rows = list(csv.DictReader(file))
+        return _rows(path)
+    except _NO_TABLE:
+        return {}
+
+
+def check_table(path: str) -> None:
+    """Makes sure that a file is not there or is a table of an earlier run, which the next one may replace.
+
+    Raises:
+        DataError: it is somebody's own.
+    """
+    if not os.path.lexists(path):
+        return
+    try:
+        _rows(path)
+    except _NO_TABLE as error:
+        raise DataError(
+            f'{path}: --metrics and --niqe write their table there, and this is none of an earlier run '
+            f'(columns picture, {", ".join(_FIGURES)}); move it away, or use --overwrite'
+        ) from error
+
+
+_NO_TABLE = (OSError, ValueError, KeyError, TypeError, csv.Error)
+
+
+def _rows(path: str) -> dict[str, dict[str, float]]:
+    with open(path, encoding='utf-8', errors='surrogateescape', newline='') as file:
+        reader = csv.DictReader(file)
+        unknown = set(reader.fieldnames or ()) - {'picture', *_FIGURES}
+        if unknown:
+            raise ValueError(f'unknown columns: {unknown}')
         return {
             row['picture']: {name: float(text) for name, text in row.items() if name != 'picture' and text}
-            for row in rows
+            for row in list(reader)
             if row['picture'] != 'mean'
         }
-    except (OSError, ValueError, KeyError, TypeError, csv.Error):
-        return {}
 
 
 def write_table(path: str, table: Mapping[str, Mapping[str, float]]) -> None:

@@ -297,6 +297,22 @@ def test_a_mean_says_of_how_many_pictures_it_is_and_the_table_keeps_those_of_bef
     assert [line.split(',')[0] for line in lines] == ['picture', 'b.png', 'tiny.png', 'mean']
 
 
+@pytest.mark.parametrize(
+    'own', ['name,stars\na.png,5\n', 'picture,stars\na.png,5\n', 'picture,psnr\na.png,good\n']
+)
+def test_somebody_elses_table_is_not_replaced(derain, tmp_path, capsys, own):
+    save(tmp_path / 'in/a.png')
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/metrics.csv').write_text(own)
+    assert derain('in', '-o', 'out', '--niqe') == 2
+    assert 'out/metrics.csv: --metrics and --niqe write their table there' in capsys.readouterr().err
+    assert (tmp_path / 'out/metrics.csv').read_text() == own
+    assert files(tmp_path / 'out') == ['metrics.csv']  # before anything was computed
+    assert derain('in', '-o', 'out') == 0
+    assert derain('in', '-o', 'out', '--niqe', '--overwrite') == 0
+    assert (tmp_path / 'out/metrics.csv').read_text().startswith('picture,niqe\n')
+
+
 def test_the_truth_is_the_picture_of_the_same_name_or_the_only_one_of_its_stem(derain, tmp_path, capsys):
     for name in ('a.png', 'a.bmp', 'b.png', 'c.png'):
         save(tmp_path / 'in' / name)

@@ -275,3 +275,38 @@ def test_wrong_words(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (['--similarity', '2'], ['--crop', '0'], ['--sheet', 'x.jpg'], [str(data / 'nowhere')]):
         assert main(['data', 'check', str(data), *words]) == 2
         assert 'basicsr: error: ' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('given', ['options', 'folder'])
+def test_a_sheet_among_the_images_is_refused_before_anything_is_decoded(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str
+) -> None:
+    target = tmp_path / 'options.yml' if given == 'options' else data
+    (tmp_path / 'options.yml').write_text(yaml.safe_dump({'datasets': _options(data)}))
+    for words in (['--sheet', 'train/rainy/s.png'], ['--json', 'train/rainy/r.png']):
+        assert main(['data', 'check', str(target), words[0], str(data / words[1])]) == 2
+        printed = capsys.readouterr()
+        assert f'error: {words[0]}: ' in printed.err
+        assert printed.out == ''
+        assert not (data / words[1]).exists()
+
+
+def test_what_is_written_replaces_nothing_of_another_kind(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = tmp_path / 'options.yml'
+    options.write_text(yaml.safe_dump({'datasets': _options(data)}))
+    notes, labels, folder = tmp_path / 'notes.png', tmp_path / 'labels.json', tmp_path / 'folder.json'
+    notes.write_text('mine')
+    labels.write_text('{"a.png": "street"}')
+    folder.mkdir()
+    before = {path: path.read_bytes() for path in (notes, labels)}
+    for words in (['--sheet', notes], ['--json', labels], ['--json', notes], ['--json', folder]):
+        assert main(['data', 'check', str(options), *map(str, words)]) == 2
+        assert f'error: {words[0]}: "{words[1]}" is ' in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (notes, labels)} == before
+    (tmp_path / 'empty.json').touch()
+    own = ['--json', str(tmp_path / 'empty.json'), '--sheet', str(tmp_path / 'sheet.png')]
+    for _ in range(2):
+        assert main(['data', 'check', str(options), *own]) == 0
+    assert json.loads((tmp_path / 'empty.json').read_text())['ok'] is True

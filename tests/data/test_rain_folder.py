@@ -130,3 +130,20 @@ def test_a_file_in_the_way_is_named(clean: Path, tmp_path: Path) -> None:
     (tmp_path / 'out').write_text('mine')
     with pytest.raises(DataError, match=r'OUT_DIR: ".*out" is a file'):
         plan(str(clean), str(tmp_path / 'out'), True)
+
+
+@pytest.mark.parametrize('suffix', ['', '.png'])
+def test_links_in_the_folder_do_not_lead_back_to_the_photographs(
+    clean: Path, tmp_path: Path, picture: np.ndarray, encode: Callable[..., bytes], suffix: str
+) -> None:
+    (clean / 'sub' / 'b.JPG.png').write_bytes(encode(picture, 'PNG'))
+    before = _files(clean)
+    (tmp_path / 'out').mkdir()
+    os.symlink(clean / 'sub', tmp_path / 'out' / 'sub')
+    with pytest.raises(
+        DataError, match=r'DIR: ".*out/sub/b\.JPG.*" leads by a link to the photograph ".*clean'
+    ):
+        plan(str(clean), str(tmp_path / 'out'), True, 'DIR', suffix)
+    assert _files(clean) == before
+    (tmp_path / 'out' / 'sub').unlink()
+    plan(str(clean), str(tmp_path / 'out'), True, 'DIR', suffix)
