@@ -99,5 +99,8 @@ def _grey_with_alpha(pixels: np.ndarray) -> bytes:
     stored[1:, 1:] -= rows[:-1]
     header = struct.pack('>IIBBBBB', width, height, 16, _GREY_WITH_ALPHA, 0, 0, 0)
     return (
-        _SIGNATURE + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(stored.data, 1)) + chunk(b'IEND', b'')
+        _SIGNATURE
+        + chunk(b'IHDR', header)
+        + chunk(b'IDAT', zlib.compress(stored.data, 1))
+        + chunk(b'IEND', b'')
     )
