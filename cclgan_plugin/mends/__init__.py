@@ -53,8 +53,8 @@ AFTER_IMPORT = (
     'metric_means',
     'niqe_input',
     'shared_validation',
-    'resumed_validation',
     'best_metrics',
+    'resumed_validation',
 )
 
 #: The names of the mends in place, in the order of their application.

@@ -169,12 +169,14 @@ def test_a_worker_that_is_killed_ends_the_epoch_and_does_not_hang(
     }
     sampler = dataset.make_sampler()
     prefetcher = CPUPrefetcher(build_dataloader(dataset, options, num_gpu=0, sampler=sampler, seed=0))
+
+    def epoch(number: int) -> int:
+        sampler.set_epoch(number)
+        prefetcher.reset()  # already here the worker may have been killed
+        return len(list(iter(prefetcher.next, None)))
+
     start = time.monotonic()
-    prefetcher.reset()
-    for _ in range(3):
-        assert prefetcher.next() is not None
-    sampler.set_epoch(1)
-    prefetcher.reset()
+    assert epoch(0) == 3
     with pytest.raises(RuntimeError, match='worker'):
-        list(iter(prefetcher.next, None))
+        epoch(1)
     assert time.monotonic() - start < 60
