@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -58,6 +59,8 @@ class Deinterlacer:
     def _built(self, frame: Any) -> Any:
         for name in _FILTERS:
             graph = self._av.filter.Graph()
+            with contextlib.suppress(AttributeError):  # older PyAV has no such choice
+                graph.threads = 1  # more would be missing in a forked process, see video_pixels
             try:
                 begin = graph.add_buffer(
                     width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base

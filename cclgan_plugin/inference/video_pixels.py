@@ -20,11 +20,11 @@ def picture_of(frame: Any) -> np.ndarray:
         ``(H, W, 3)``, RGB: uint16 where the frame has more than 8 bits for a colour, else uint8.
     """
     if is_deep(frame):
-        return frame.to_ndarray(format='rgb48le')
+        return _in(frame, format='rgb48le').to_ndarray()
     if frame.format.chroma_width(16) < 16 or frame.format.chroma_height(16) < 16:
         # swscale has a shortcut from here to RGB that comes out a level too dark; from 4:4:4 it has none.
-        frame = frame.reformat(format='yuvj444p' if frame.color_range == _FULL else 'yuv444p')
-    return frame.to_ndarray(format='rgb24')
+        frame = _in(frame, format='yuvj444p' if frame.color_range == _FULL else 'yuv444p')
+    return _in(frame, format='rgb24').to_ndarray()
 
 
 def frame_of(av: Any, picture: np.ndarray, like: Any, pixel_format: str) -> Any:
@@ -42,10 +42,22 @@ def frame_of(av: Any, picture: np.ndarray, like: Any, pixel_format: str) -> Any:
     if like.color_range == _FULL and plain in ('yuv420p', 'yuv422p', 'yuv444p'):
         # swscale cuts colours of the full range off to whole levels, half a level towards green. Of 12 bits
         # that is nothing, and from there it rounds.
-        frame = frame.reformat(format=f'{plain}12le', **named)
-    frame = frame.reformat(format=pixel_format, **named)
+        frame = _in(frame, format=f'{plain}12le', **named)
+    frame = _in(frame, format=pixel_format, **named)
     frame.pts, frame.time_base = like.pts, like.time_base
     return frame
+
+
+def _in(frame: Any, **named: Any) -> Any:
+    """The frame in another format, made by one thread.
+
+    More of them would live as long as the frame. In a process that is forked meanwhile, such as a loader's
+    worker, they are not there, and whoever frees the frame would wait for them for ever.
+    """
+    try:
+        return frame.reformat(threads=1, **named)
+    except TypeError:  # older PyAV has no such choice
+        return frame.reformat(**named)
 
 
 def is_deep(frame: Any) -> bool:

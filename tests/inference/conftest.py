@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,14 @@ def lively(network: nn.Module, seed: int = 0) -> nn.Module:
             fan = tensor[0].numel() if tensor.ndim > 1 else 1
             tensor.copy_(torch.randn(tensor.shape, generator=generator) * (2 / fan) ** 0.5 * 0.7)
     return network.eval().requires_grad_(False)
+
+
+@pytest.fixture(autouse=True)
+def _no_frames_are_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Frames that a test has converted have threads, for which a forked process that frees them waits."""
+    yield
+    if 'video' in request.module.__name__:
+        gc.collect()
 
 
 @pytest.fixture

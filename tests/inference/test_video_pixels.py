@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import skimage.data
 
 from cclgan_plugin.inference.video import derain_video
+from cclgan_plugin.inference.video_pixels import frame_of, picture_of
 
 av = pytest.importorskip('av')
 
@@ -88,3 +90,15 @@ def test_brightness_and_colours_stay(tmp_path, pixels, space, full):
     luma, *chroma = (is_.mean() - was.mean() for was, is_ in zip(stored(before), stored(after), strict=True))
     assert abs(luma) < 0.1
     assert np.abs(chroma).max() < 0.15
+
+
+@pytest.mark.skipif(not os.path.isdir('/proc/self/task'), reason='threads are not listed here')
+@pytest.mark.parametrize('full', [False, True])
+def test_a_frame_that_is_kept_keeps_no_threads(full):
+    """A loader's worker, forked meanwhile, would wait for them for ever as it frees the frame."""
+    before = set(os.listdir('/proc/self/task'))
+    frame = av.VideoFrame(640, 480, 'yuv420p')
+    frame.color_range, frame.pts, frame.time_base = 2 if full else 1, 0, Fraction(1, 25)
+    kept = [frame, picture_of(frame)]
+    kept.append(frame_of(av, kept[1], frame, 'yuv420p'))
+    assert set(os.listdir('/proc/self/task')) <= before
