@@ -20,6 +20,7 @@ CASES = {
     'all terms, clipped': {
         'train__lcl_opt__terms': ['translation', 'reconstruction', 'identity'],
         'train__inter_ccl_opt__pooling': 'mean',
+        'train__inter_ccl_opt__num_patches': 64,  # the default: nothing reads it then
         'train__cycle_opt': {'type': 'L1Loss', 'loss_weight': 10.0},
         'train__grad_clip': 0.5,
     },
