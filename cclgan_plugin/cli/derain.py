@@ -82,18 +82,17 @@ def run(args: argparse.Namespace) -> int:
 def _one_line_for_a_bad_file() -> Iterator[None]:
     """The line is ours; what image libraries say besides names no file. And no size is too large for us."""
     from cv2.utils import logging
-    from PIL import Image
 
-    level, most = logging.getLogLevel(), Image.MAX_IMAGE_PIXELS
+    from cclgan_plugin.data.open_image import any_size
+
+    level = logging.getLogLevel()
     try:
         logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-        Image.MAX_IMAGE_PIXELS = None
-        with warnings.catch_warnings():
+        with any_size(), warnings.catch_warnings():
             warnings.filterwarnings('ignore', module='PIL')
             yield
     finally:
         logging.setLogLevel(level)
-        Image.MAX_IMAGE_PIXELS = most
 
 
 def _derain(args: argparse.Namespace) -> int:

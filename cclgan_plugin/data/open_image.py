@@ -35,30 +35,27 @@ def open_image(data: bytes, kind: str) -> Iterator[Image.Image]:
         ValueError: it has more than :data:`MOST_PIXELS`.
         Exception: of many kinds, by Pillow's plugins.
     """
-    _lift_limit()
-    try:
-        with Image.open(io.BytesIO(data), formats=[kind]) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f'{image.width}x{image.height} pixels, at most {MOST_PIXELS} are read')
-            yield image
-    finally:
-        _put_limit_back()
+    with any_size(), Image.open(io.BytesIO(data), formats=[kind]) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError(f'{image.width}x{image.height} pixels, at most {MOST_PIXELS} are read')
+        yield image
 
 
-def _lift_limit() -> None:
+@contextlib.contextmanager
+def any_size() -> Iterator[None]:
+    """Meanwhile Pillow has no limit of its own."""
     global _open, _limit
     with _lock:
         if _open == 0:
             _limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         _open += 1
-
-
-def _put_limit_back() -> None:
-    global _open
-    with _lock:
-        _open -= 1
-        if _open == 0:
-            Image.MAX_IMAGE_PIXELS = _limit
+    try:
+        yield
+    finally:
+        with _lock:
+            _open -= 1
+            if _open == 0:
+                Image.MAX_IMAGE_PIXELS = _limit
 
 
 def _forget_other_threads() -> None:

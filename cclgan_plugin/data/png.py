@@ -42,32 +42,35 @@ def look_at_png(data: bytes) -> UsualPng | str | None:
     """
     view = memoryview(data)
     names = []
-    position = _SIGNATURE_LENGTH
-    while position + 12 <= len(data):
-        end = position + 8 + int.from_bytes(data[position : position + 4], 'big')
-        if end + 4 > len(data):
+    for name, begin, end in chunks(data):
+        if end > len(data):
             break
-        if zlib.crc32(view[position + 4 : end]) != int.from_bytes(data[end : end + 4], 'big'):
+        if zlib.crc32(view[begin + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], 'big'):
             return 'damaged: a checksum is wrong'
-        names.append(data[position + 4 : position + 8])
-        if names[-1] == b'IEND':
+        names.append(name)
+        if name == b'IEND':
             return _size(data, names)
-        position = end + 4
     return 'truncated, its end is missing'
 
 
-def chunk_names(data: bytes) -> Iterator[bytes]:
-    """The names of a PNG file's chunks in their order, as far as their lengths lead.
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, begin and end of a PNG file's chunks in their order, as far as their lengths lead.
 
-    This takes a twentieth of the time of a search through the file's bytes.
+    Of a file that is cut off, the last one ends behind the data.
 
     Args:
         data: a file that begins with the PNG signature.
     """
     position = _SIGNATURE_LENGTH
     while position + 12 <= len(data):
-        yield data[position + 4 : position + 8]
-        position += 12 + int.from_bytes(data[position : position + 4], 'big')
+        end = position + 12 + int.from_bytes(data[position : position + 4], 'big')
+        yield data[position + 4 : position + 8], position, end
+        position = end
+
+
+def chunk_names(data: bytes) -> Iterator[bytes]:
+    """The names alone. This takes a twentieth of the time of a search through the file's bytes."""
+    return (name for name, _, _ in chunks(data))
 
 
 def _size(data: bytes, names: list[bytes]) -> UsualPng | None:

@@ -17,6 +17,8 @@ from cclgan_plugin.whole_file import write_whole
 
 #: The columns of the table, beside the picture.
 _FIGURES = ('psnr', 'ssim', 'niqe')
+#: What reading a file that is no such table may raise.
+_NO_TABLE = (OSError, ValueError, KeyError, TypeError, csv.Error)
 
 
 class Measurer:
@@ -130,9 +132,6 @@ def check_table(path: str) -> None:
         ) from error
 
 
-_NO_TABLE = (OSError, ValueError, KeyError, TypeError, csv.Error)
-
-
 def _rows(path: str) -> dict[str, dict[str, float]]:
     with open(path, encoding='utf-8', errors='surrogateescape', newline='') as file:
         reader = csv.DictReader(file)
@@ -141,7 +140,7 @@ def _rows(path: str) -> dict[str, dict[str, float]]:
             raise ValueError(f'unknown columns: {unknown}')
         return {
             row['picture']: {name: float(text) for name, text in row.items() if name != 'picture' and text}
-            for row in list(reader)
+            for row in reader
             if row['picture'] != 'mean'
         }
 

@@ -8,6 +8,8 @@ import zlib
 import cv2
 import numpy as np
 
+from cclgan_plugin.data.png import chunks
+
 _SIGNATURE = b'\x89PNG\r\n\x1a\n'
 #: Signature and header chunk; what describes the colours stands behind them.
 _HEAD = 33
@@ -30,15 +32,11 @@ def colour_chunks(data: bytes) -> bytes:
         data: a file that begins with the PNG signature.
     """
     found: dict[bytes, bytes] = {}
-    position = len(_SIGNATURE)
-    while position + 12 <= len(data):
-        end = position + 12 + int.from_bytes(data[position : position + 4], 'big')
-        name = data[position + 4 : position + 8]
+    for name, begin, end in chunks(data):
         if name in (b'PLTE', b'IDAT'):
             break
-        if name in _COLOUR and data[position:end] == chunk(name, data[position + 8 : end - 4]):
-            found.setdefault(name, data[position:end])
-        position = end
+        if name in _COLOUR and data[begin:end] == chunk(name, data[begin + 8 : end - 4]):
+            found.setdefault(name, data[begin:end])
     return b''.join(found.values())
 
 
@@ -47,9 +45,9 @@ def is_grey_with_alpha(data: bytes) -> bool:
     return data[25:26] == bytes([_GREY_WITH_ALPHA])
 
 
-def with_chunks(data: bytes, chunks: bytes) -> bytes:
+def with_chunks(data: bytes, more: bytes) -> bytes:
     """A PNG file with more chunks behind its header."""
-    return data[:_HEAD] + chunks + data[_HEAD:]
+    return data[:_HEAD] + more + data[_HEAD:]
 
 
 def png16(
@@ -79,15 +77,15 @@ def png16(
             raise ValueError('OpenCV refuses')
         content = encoded.tobytes()
     # Pillow has no 16-bit colours, OpenCV no profiles.
-    chunks = b''
+    more = b''
     if icc:
-        chunks += chunk(b'iCCP', b'ICC Profile\0\0' + zlib.compress(icc))
+        more += chunk(b'iCCP', b'ICC Profile\0\0' + zlib.compress(icc))
     if dpi:
         # By metre, which is what 1 stands for.
-        chunks += chunk(b'pHYs', struct.pack('>IIB', *(round(d / 0.0254) for d in dpi), 1))
+        more += chunk(b'pHYs', struct.pack('>IIB', *(round(d / 0.0254) for d in dpi), 1))
     if exif:
-        chunks += chunk(b'eXIf', exif.removeprefix(b'Exif\0\0'))
-    return with_chunks(content, chunks)
+        more += chunk(b'eXIf', exif.removeprefix(b'Exif\0\0'))
+    return with_chunks(content, more)
 
 
 def _grey_with_alpha(pixels: np.ndarray) -> bytes:
