@@ -40,9 +40,10 @@ def run(args: argparse.Namespace) -> int:
 
     from cclgan_plugin.training.progress import follow_training
     from cclgan_plugin.training.rank_watch import end_together
+    from cclgan_plugin.training.save_on_error import save_on_error
     from cclgan_plugin.training.stop_signals import stop_on_signals
 
-    with end_together(), follow_training() as progress, stop_on_signals():
+    with end_together(), follow_training() as progress, stop_on_signals(), save_on_error():
         run_pipeline(train_pipeline, args)
     progress.check_complete()
     return 0

@@ -10,7 +10,7 @@ import pytest
 import torch
 from forked import command, finish, needs_fork, run_ranks, start, start_ranks
 from tiny_run import write_options
-from whole_runs import OPTIONS, before_iteration, load, prepare, same, train
+from whole_runs import OPTIONS, assert_same_run, before_iteration, load, prepare, same, train
 
 from cclgan_plugin.models.step import CCLGANStep
 
@@ -287,6 +287,46 @@ def test_a_folder_that_may_not_be_written_any_more(tmp_path):
     assert [path.name for path in states.iterdir()] == ['2.state']
     train(tmp_path, 1, '--auto_resume')
     assert '2.state' in (tmp_path / 'train.log').read_text()
+
+
+def spoil(path, iteration, *words):
+    """The command, for which a picture is no longer one as an iteration begins."""
+    before_iteration(iteration, lambda: path.write_bytes(b'no picture'))
+    return command(*words)
+
+
+def test_an_error_in_a_validation_loses_no_iteration(tmp_path):
+    whole, broken = tmp_path / 'whole', tmp_path / 'broken'
+    for folder in (whole, broken):
+        folder.mkdir()
+        prepare(folder)
+    train(whole)
+    picture = broken / 'data/val/clean/1.png'
+    before = picture.read_bytes()
+    words = ('train', '-opt', 'tiny.yml')
+    assert finish([start(spoil, picture, 4, *words, cwd=broken, log='spoilt.log')]) == [2]
+    log = (broken / 'spoilt.log').read_text()
+    states = broken / 'experiments/tiny/training_states'
+    assert f'An error ends the run after iteration 4, whose state is saved in {states}' in log
+    assert '1.png' in log.splitlines()[-1]
+    assert [path.name for path in states.iterdir()] == ['4.state']
+    picture.write_bytes(before)
+    train(broken, 1, '--auto_resume')
+    assert_same_run(broken, whole)
+
+
+def test_an_error_within_an_iteration_saves_nothing_of_it(tmp_path):
+    prepare(tmp_path)
+
+    def fail():
+        raise OSError('the network file system is gone')
+
+    def failing(*words):
+        before_iteration(3, fail)
+        return command(*words)
+
+    assert finish([start(failing, 'train', '-opt', 'tiny.yml', cwd=tmp_path, log='fail.log')]) != [0]
+    assert list((tmp_path / 'experiments/tiny/training_states').iterdir()) == []
 
 
 # ---------------------------------------------------------------------- processes
