@@ -2,8 +2,8 @@
 
     python benchmarks/derain_picture.py docs/derained.jpg --model derain-small
 
-The photograph, the cat of scikit-image, is in no training of the packaged networks; the rain is rendered as
-in their training, but other drops of it: drizzle, rain, a downpour, and none at all.
+The photograph, the cat of scikit-image, is in no training of the packaged networks; the rain is rendered by
+the package: drizzle, rain, a downpour, and none at all. Its veil and mist were not in their training.
 """
 
 from __future__ import annotations
