@@ -1,5 +1,5 @@
 """Distributed validation with buffers and without EMA crashes or stands still; where it runs, all processes
-but one wait for it.
+but one wait for it, and where it fails, for ever.
 
 In every release: rank 0 alone validates, and calls the DDP-wrapped networks, which then talk to ranks that
 are elsewhere. Each process with bare networks on its share of the images does. May go when
@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from cclgan_plugin.mends.metric_means import all_values
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
-from cclgan_plugin.training.distributed import all_gather_objects
+from cclgan_plugin.training.together import agree, end_all
 
 __all__ = ['Share', 'apply', 'dist_validation', 'needed']
 
@@ -49,7 +49,7 @@ class Share:
 
     def of_all(self, values: list[float]) -> list[float]:
         """The values of all images in their order, from those of this process's; called by all together."""
-        shares = all_gather_objects(values[: self.number])
+        shares = agree(values[: self.number])
         gone = object()
         dealt = chain.from_iterable(zip_longest(*shares, fillvalue=gone))
         return [value for value in dealt if value is not gone]
@@ -67,7 +67,7 @@ def dist_validation(
     """Validate with the networks themselves, each process its share; all end with the metrics of all images.
 
     A model with a validation of its own, which may know nothing of shares, validates on rank 0, and the
-    other ranks wait.
+    other ranks wait. An error of one process ends all of them here.
     """
     wrapped = {name: net for name, net in vars(self).items() if isinstance(net, DistributedDataParallel)}
     vars(self).update({name: net.module for name, net in wrapped.items()})
@@ -85,9 +85,12 @@ def dist_validation(
                 self.nondist_validation(share, current_iter, tb_logger, save_img and share.number > 0)
             finally:
                 all_values.reset(token)
+        agree()
+    except Exception as error:
+        end_all(error)
+        raise
     finally:
         vars(self).update(wrapped)
-    dist.barrier()
 
 
 def apply() -> None:

@@ -83,7 +83,7 @@ class RankWatch:
 
     def ended(self) -> str:
         """The whole message."""
-        return f'The training ends, because {self.reason}. Go on with --auto_resume.'
+        return f'The training ends, because {str(self.reason).rstrip(".")}. Go on with --auto_resume.'
 
     def fail(self, error: BaseException) -> None:
         """This process cannot go on; the others are told why."""

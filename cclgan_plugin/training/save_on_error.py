@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from cclgan_plugin.training.built_models import watch_built_models
-from cclgan_plugin.training.distributed import is_distributed
+from cclgan_plugin.training.distributed import is_distributed, wait_for_all
 from cclgan_plugin.training.epoch_plan import epoch_of
 from cclgan_plugin.training.rng_state import rng_state, set_rng_state
+from cclgan_plugin.training.stop_signals import Stopped
+from cclgan_plugin.training.together import known_to_all
 
 
 class _Progress:
@@ -54,8 +56,13 @@ class _Progress:
         model.update_learning_rate, model.validation = update_learning_rate, validation
         self._model, self._states = model, opt['path'].get('training_states', '')
 
-    def save(self) -> None:
-        """Write the state after the last iteration. The error that ends the run remains what is reported."""
+    def save(self, stopped: bool) -> None:
+        """Write the state after the last iteration.
+
+        Args:
+            stopped: by a signal: then it counts if that fails, else the error that ends the run remains what
+                is reported.
+        """
         iteration, logger = self.unsaved, logging.getLogger('basicsr')
         if self._generators is not None:
             # The resumed run does the whole validation, which draws from them, again.
@@ -63,27 +70,32 @@ class _Progress:
         try:
             self._model.save(epoch_of(iteration), iteration)
         except Exception as error:
+            if stopped:
+                raise
             logger.warning(
                 f'An error ends the run after iteration {iteration}, whose state cannot be saved: {error}'
             )
         else:
-            logger.warning(
-                f'An error ends the run after iteration {iteration}, whose state is saved in '
-                f'{self._states}. Once the cause is gone, go on with --auto_resume.'
-            )
+            # Only the first process writes; the others must not leave it alone with that.
+            wait_for_all()
+            if not stopped:
+                logger.warning(
+                    f'An error ends the run after iteration {iteration}, whose state is saved in '
+                    f'{self._states}. Once the cause is gone, go on with --auto_resume.'
+                )
 
 
 @contextmanager
 def save_on_error() -> Iterator[None]:
     """Save the runs inside before an error ends them.
 
-    Several processes do not: a state is made by all of them together, and the others know of no error yet.
+    Several processes do so where all know of it: a state is made by all of them together.
     """
     progress = _Progress()
     with watch_built_models(progress.watch):
         try:
             yield
-        except Exception:
-            if progress.unsaved and not is_distributed():
-                progress.save()
+        except Exception as error:
+            if progress.unsaved and (known_to_all(error) or not is_distributed()):
+                progress.save(isinstance(error, Stopped))
             raise

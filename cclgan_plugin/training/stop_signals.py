@@ -49,21 +49,31 @@ class StopSignals:
     def __init__(self) -> None:
         self.asked = 0
         self._asked_at = 0.0
+        self._iteration = 0
         self._before: dict[int, Any] = {}
         self._flag = torch.zeros(1, dtype=torch.int64)
         self._work: Any = None
 
     def watch(self, model: Any, opt: dict[str, Any]) -> None:
-        """Let ``model`` stop after any of its steps. Before its first one, signals do what they always do."""
-        optimize = model.optimize_parameters
+        """Let ``model`` stop after any of its steps, and before any image of a validation; there saving is
+        left to ``save_on_error``. Before the first step, signals do what they always do.
+        """
+        optimize, test = model.optimize_parameters, getattr(model, 'test', None)
 
         def optimize_parameters(current_iter: int) -> None:
             self.install()
             optimize(current_iter)
+            self._iteration = current_iter
             if number := self.agreed():
                 self._stop(model, opt, current_iter, number)
 
-        model.optimize_parameters = optimize_parameters
+        def test_unless_asked(*args: Any, **kwargs: Any) -> Any:
+            # A validation can take longer than the sender waits. After the last iteration all is saved.
+            if self.asked and self._iteration < opt['train']['total_iter']:
+                raise self._stopped(opt, self._iteration, self.asked)
+            return test(*args, **kwargs)
+
+        model.optimize_parameters, model.test = optimize_parameters, test_unless_asked
 
     def install(self) -> None:
         """Take the signals over. Python allows that in the main thread only; elsewhere nothing changes."""
@@ -117,7 +127,11 @@ class StopSignals:
         model.save(epoch_of(iteration), iteration)
         # Only the first process writes; the others must not leave it alone with that.
         wait_for_all()
-        raise Stopped(
+        raise self._stopped(opt, iteration, number)
+
+    @staticmethod
+    def _stopped(opt: dict[str, Any], iteration: int, number: int) -> Stopped:
+        return Stopped(
             f'{signal.Signals(number).name} after iteration {iteration}; its state is saved in '
             f'{opt["path"]["training_states"]}. Go on with --auto_resume.'
         )

@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 from forked import command, finish, needs_fork, run_ranks, start, start_ranks
-from tiny_run import write_options
+from tiny_run import write_options, write_photos
 from whole_runs import OPTIONS, assert_same_run, before_iteration, load, prepare, same, train
 
 from cclgan_plugin.models.step import CCLGANStep
@@ -295,23 +295,52 @@ def spoil(path, iteration, *words):
     return command(*words)
 
 
-def test_an_error_in_a_validation_loses_no_iteration(tmp_path):
+def signal_in_validation(number, image, *words):
+    """The command, which gets a signal as it derains its so manieth validation image."""
+    from basicsr.models.sr_model import SRModel
+
+    test, count = SRModel.test, [0]
+
+    def test_and_signal(self):
+        count[0] += 1
+        if count[0] == image:
+            os.kill(os.getpid(), number)
+        test(self)
+
+    SRModel.test = test_and_signal
+    return command(*words)
+
+
+@pytest.mark.parametrize('world', [1, 2])
+@pytest.mark.parametrize('ended', ['by an error', 'by a signal'])
+def test_what_ends_a_run_in_a_validation_loses_no_iteration(tmp_path, world, ended):
     whole, broken = tmp_path / 'whole', tmp_path / 'broken'
     for folder in (whole, broken):
         folder.mkdir()
         prepare(folder)
-    train(whole)
+        write_photos(folder / 'data/val/rainy', 4, seed=3)
+        write_photos(folder / 'data/val/clean', 4, seed=4)
+    train(whole, world)
     picture = broken / 'data/val/clean/1.png'
     before = picture.read_bytes()
-    words = ('train', '-opt', 'tiny.yml')
-    assert finish([start(spoil, picture, 4, *words, cwd=broken, log='spoilt.log')]) == [2]
-    log = (broken / 'spoilt.log').read_text()
+    words = ('train', '-opt', 'tiny.yml', *(('--launcher', 'pytorch') if world > 1 else ()))
+    if ended == 'by an error':
+        acting, codes = (spoil, world, picture, 4), [3, 2][-world:]
+    else:
+        # The first image of the second validation: it is not finished.
+        acting, codes = (signal_in_validation, world, signal.SIGTERM, 4 // world + 1), [75] * world
+    assert finish(start_ranks(*acting, *words, cwd=broken, log='ended')) == codes
     states = broken / 'experiments/tiny/training_states'
-    assert f'An error ends the run after iteration 4, whose state is saved in {states}' in log
-    assert '1.png' in log.splitlines()[-1]
     assert [path.name for path in states.iterdir()] == ['4.state']
+    log, last = (broken / 'ended0.log').read_text(), (broken / f'ended{world - 1}.log').read_text()
+    if ended == 'by an error':
+        assert f'An error ends the run after iteration 4, whose state is saved in {states}' in log
+        assert '1.png is no image that OpenCV can decode' in last.splitlines()[-1]
+    else:
+        assert f'SIGTERM after iteration 4; its state is saved in {states}' in log
+        assert 'An error' not in log
     picture.write_bytes(before)
-    train(broken, 1, '--auto_resume')
+    train(broken, world, '--auto_resume')
     assert_same_run(broken, whole)
 
 
