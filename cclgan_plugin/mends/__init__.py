@@ -48,6 +48,7 @@ AFTER_IMPORT = (
     'cosine_periods',
     'warm_up',
     'tensor_to_image',
+    'image_writing',
     'validation_folders',
     'metrics_without_truth',
     'metric_means',
