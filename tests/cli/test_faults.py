@@ -5,13 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
+import cv2
 import pytest
 import torch
 from forked import command, finish, needs_fork, run_ranks, start, start_ranks
-from tiny_run import write_options, write_photos
+from tiny_run import tiny_options, write_data, write_options, write_photos
 from whole_runs import OPTIONS, assert_same_run, before_iteration, load, prepare, same, train
 
+from cclgan_plugin.archs import CCLGANGenerator
 from cclgan_plugin.models.step import CCLGANStep
 
 pytestmark = needs_fork
@@ -257,6 +261,65 @@ def test_a_full_disk_is_an_error_and_the_older_states_resume(small_disk, tmp_pat
     words = (*words, 'logger:keep_last=1', f'train:total_iter={last + 2}', '--auto_resume')
     assert finish([start(command, *words, cwd=tmp_path, log='room.log')]) == [0]
     assert f'--auto_resume goes on from {states}/{last}.state' in (tmp_path / 'room.log').read_text()
+
+
+def filling(folder, *words):
+    """The command; before it writes the first picture of a validation, the disk has room for half of it."""
+    from basicsr.models import sr_model
+
+    convert = sr_model.tensor2img
+
+    def fill_and_convert(*arguments, **settings):
+        filler = folder / 'filler'
+        if not filler.exists():
+            with suppress(OSError), filler.open('wb', buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+            os.truncate(filler, filler.stat().st_size - 4096)
+        return convert(*arguments, **settings)
+
+    sr_model.tensor2img = fill_and_convert
+    return command(*words)
+
+
+def assert_only_the_picture_is_missed(folder, log, picture):
+    last = log.splitlines()[-1]
+    assert last == f'basicsr: error: {folder / picture}: cannot be written: No space left on device'
+    assert 'Traceback' not in log
+    # In training there is one of its own images, written while there was room.
+    found = [path for path in folder.rglob('visualization/**/*') if path.is_file()]
+    assert all(cv2.imread(str(path)) is not None for path in found)
+    assert not [path for path in found if path.name.startswith('.') or path.name == picture.name]
+
+
+def test_a_full_disk_under_the_pictures_of_a_validation_is_an_error(small_disk, tmp_path):
+    prepare(tmp_path, val__save_img=True, logger__keep_best=None, path__root=str(small_disk))
+    words = ('train', '-opt', 'tiny.yml')
+    assert finish([start(filling, small_disk, *words, cwd=tmp_path, log='full.log')]) == [2]
+    picture = Path('experiments/tiny/visualization/0/0_2.png')
+    log = (tmp_path / 'full.log').read_text()
+    assert_only_the_picture_is_missed(small_disk, log, picture)
+    assert 'An error ends the run after iteration 2, whose state cannot be saved: ' in log
+
+
+def test_a_full_disk_under_the_pictures_of_a_test_is_an_error(small_disk, tmp_path):
+    write_data(tmp_path / 'data')
+    weights = tmp_path / 'net_g.pth'
+    torch.save({'params': CCLGANGenerator(width=4, num_blocks=1, residual=True).state_dict()}, weights)
+    sides = ('g_rain', 'd', 'd_rain', 'h', 'h_rain')
+    write_options(
+        tmp_path,
+        datasets={'test': tiny_options()['datasets']['val']},
+        train=None,
+        path={'root': str(small_disk), 'pretrain_network_g': str(weights)},
+        val__val_freq=None,
+        val__save_img=True,
+        **{f'network_{name}': None for name in sides},
+    )
+    words = ('test', '-opt', 'tiny.yml')
+    assert finish([start(filling, small_disk, *words, cwd=tmp_path, log='full.log')]) == [2]
+    picture = Path('results/tiny/visualization/pairs/0_tiny.png')
+    assert_only_the_picture_is_missed(small_disk, (tmp_path / 'full.log').read_text(), picture)
 
 
 def test_a_folder_that_may_not_be_written_any_more(tmp_path):
