@@ -17,7 +17,7 @@ from cclgan_plugin.archs.untouched import own_weights
 from cclgan_plugin.errors import TrainingError
 from cclgan_plugin.models.contrastive_terms import ContrastiveTerms
 from cclgan_plugin.training.gradient_exchange import average_gradients
-from cclgan_plugin.training.loss_scale import loss_scale
+from cclgan_plugin.training.loss_scale import Scalings, loss_scale, noting_scalings
 from cclgan_plugin.training.optimizer_parameters import parameters_of
 
 
@@ -47,6 +47,7 @@ class AddedGradient:
         self.losses: dict[str, Tensor] = {}
         self._name = type(model).__name__.removeprefix('Contrastive')
         self._seen: Recording | None = None
+        self._scalings: Scalings = []
         self._iteration = 0
         self._active = self._stepped = self._heads_wait = False
         self._serial = self._added = 0
@@ -61,7 +62,7 @@ class AddedGradient:
             TrainingError: the model has stepped on a gradient that never passed through ``output``.
         """
         self._iteration, self._stepped, self.losses, self._serial, self._added = number, False, {}, 0, 0
-        with self.terms.recording() as self._seen:
+        with self.terms.recording() as self._seen, noting_scalings() as self._scalings:
             self._active = True
             try:
                 yield
@@ -103,7 +104,7 @@ class AddedGradient:
         net = self.terms.own_encoder()
         weights = own_weights(net, trained=True) if net is not None else {}
         heads = self._take_from_heads()
-        leaf, scale = output.requires_grad_(), loss_scale(self.model, output.device)
+        leaf, scale = output.requires_grad_(), loss_scale(self._scalings, output.device)
         with torch.enable_grad():
             with autocast:
                 draw = (self._iteration, self._added)

@@ -206,15 +206,50 @@ def test_a_step_that_overflows_is_skipped_by_the_heads_too(in_float64: None) -> 
 
 
 def test_of_several_scalers_one_is_the_generator_s(in_float64: None) -> None:
+    expected = weights_after(model_of('plain'), 1)
     model = model_of('scaled', scale_of_loss=8.0)
     model.scaler_d = torch.amp.GradScaler('cpu', init_scale=2.0)
-    with pytest.raises(OptionError, match=r'several gradient scalers \(scaler, scaler_d\)'):
-        weights_after(model, 1)
+    assert_same(weights_after(model, 1), expected)
     model = model_of('scaled', scale_of_loss=8.0)
     model.scaler_g, model.scaler_d = model.scaler, torch.amp.GradScaler('cpu', init_scale=2.0)
     del model.scaler
     model._scaled = lambda: _scaled_by(model)
+    assert_same(weights_after(model, 1), expected)
+
+
+def test_a_scaler_may_be_anywhere_and_another_may_scale_meanwhile(in_float64: None) -> None:
+    model, scale = model_of('scaled', scale_of_loss=8.0), torch.amp.GradScaler.scale
+    scalers = {'d': torch.amp.GradScaler('cpu', init_scale=2.0), 'g': model.scaler}
+    del model.scaler
+
+    def step() -> None:
+        model.output = model.net_g(model.lq)
+        loss = scalers['g'].scale(model._loss(model.output))
+        scalers['d'].scale(model.net_g(model.lq).mean())  # of another backward pass, that is still to come
+        loss.backward()
+        scalers['g'].step(model.optimizer_g)
+
+    model._scaled = step
     assert_same(weights_after(model, 1), weights_after(model_of('plain'), 1))
+    assert torch.amp.GradScaler.scale is scale
+
+
+def test_a_scaler_that_scales_nothing_has_no_say(in_float64: None) -> None:
+    assert_same(weights_after(model_of('plain', scale_of_loss=8.0)), weights_after(model_of('plain')))
+
+
+def test_two_scalers_of_one_loss_cannot_be_followed(in_float64: None) -> None:
+    model = model_of('scaled', scale_of_loss=8.0)
+    other = torch.amp.GradScaler('cpu', init_scale=2.0)
+
+    def step() -> None:
+        model.output = model.net_g(model.lq)
+        halves = [scaler.scale(model._loss(model.output)) for scaler in (model.scaler, other)]
+        sum(halves).backward()
+
+    model._scaled = step
+    with pytest.raises(OptionError, match='2 gradient scalers have scaled parts of one loss'):
+        weights_after(model, 1)
 
 
 def _scaled_by(model: Any) -> None:
