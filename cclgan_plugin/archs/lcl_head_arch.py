@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cclgan_plugin.archs.init import init_weights
 from cclgan_plugin.archs.precision import at_least_float32
 from cclgan_plugin.archs.unit_vectors import unit_vectors
-from cclgan_plugin.errors import OptionError
+from cclgan_plugin.errors import OptionError, did_you_mean
 
 
 @ARCH_REGISTRY.register()
@@ -56,12 +56,21 @@ class LCLHead(nn.Module):
 
         Returns:
             Unit vectors ``(N, P, dim)`` for each level.
+
+        Raises:
+            OptionError: a level that the head was not built for.
         """
         embedded = {level: self._embed(level, vectors) for level, vectors in samples.items()}
         # In float32 under autocast too: bfloat16's rounding, over the temperature, has the size of the loss.
         return {level: unit_vectors(at_least_float32(vectors)) for level, vectors in embedded.items()}
 
     def _embed(self, level: str, vectors: Tensor) -> Tensor:
+        if self._key(level) not in self.mlps:
+            known = [key.replace('/', '.') for key in self.mlps]
+            raise OptionError(
+                f'LCLHead: it was not built for the level "{level}".{did_you_mean(level, known)} '
+                f'It has: {", ".join(known)}'
+            )
         mlp = self.mlps[self._key(level)]
         if not torch.is_autocast_enabled(vectors.device.type):
             # Features may come from under an autocast that has ended.

@@ -91,13 +91,15 @@ class ModuleLevels:
         levels: names out of :func:`level_channels`; declared ones are not mixed with others.
 
     Raises:
-        OptionError: there is no such level, or levels that the network declares stand beside names of
-            modules.
+        OptionError: there is no such level, none at all, or levels that the network declares stand beside
+            names of modules.
     """
 
     def __init__(self, net: nn.Module, levels: Iterable[str]) -> None:
         self.net = net
-        self.levels = tuple(levels)
+        self.levels = (levels,) if isinstance(levels, str) else tuple(levels)
+        if not self.levels:
+            raise OptionError(f'{type(net).__name__}: expected names of feature levels, got none')
         self.declared = all(level in _declared(net) for level in self.levels)
         named = dict(net.named_modules(remove_duplicate=False))
         hooked = [] if self.declared else [level for level in self.levels if level != IMAGE]
@@ -126,14 +128,21 @@ class ModuleLevels:
             ``(N, C, h, w)`` for each level.
 
         Raises:
-            OptionError: the network never runs a module, or runs it without gradient.
+            OptionError: the network never runs a module, or runs it without gradient, or the module gives
+                anything but one tensor.
         """
         if self.declared:
             inner = {f'net.{name}': weight for name, weight in (weights or {}).items()}
             return run_untouched(_Encoding(self.net, self.levels), x, inner)
         found: dict[str, Tensor] = {IMAGE: x} if IMAGE in self.levels else {}
 
-        def keep(name: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        def keep(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
+            if not isinstance(output, Tensor):
+                raise OptionError(
+                    f'{type(self.net).__name__}: its module "{name}" ({type(module).__name__}) gives a '
+                    f'{type(output).__name__}, and a feature level is one tensor; take a module inside or '
+                    'behind it'
+                )
             # A copy: an in-place activation behind a convolution would change what was captured.
             found.setdefault(name, output.clone())
             if len(found) == len(self.levels):

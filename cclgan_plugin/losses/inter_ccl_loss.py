@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from cclgan_plugin.archs.precision import at_least_float32
 from cclgan_plugin.archs.sampling import sample_levels
 from cclgan_plugin.errors import OptionError
+from cclgan_plugin.losses.features import LOCATIONS, VECTORS, draw_in, require_features
 from cclgan_plugin.losses.functional import contrastive_ratio, cycle_contrastive_ratio
 from cclgan_plugin.losses.options import check_choice, check_choices
 from cclgan_plugin.losses.registry import MODELS
@@ -63,15 +64,35 @@ class InterCCLLoss(nn.Module):
         self.num_trained = max(1, sum(level != 'image' for level in self.layers))
         self._moved: dict[tuple[str, int, torch.dtype, torch.device], Tensor] = {}
 
+    def draw(self, features: Mapping[str, Tensor], generator: Generator | None = None) -> dict[str, Tensor]:
+        """Draw locations for each of :attr:`layers` out of maps ``(N, C, h, w)``.
+
+        Raises:
+            OptionError: the features lack one of :attr:`layers`.
+            ValueError: a level is no map.
+        """
+        require_features(features, self.layers, 'InterCCLLoss', 'the features')
+        return draw_in(features, self.layers, self.num_patches, generator)
+
     def vectors(
         self, features: Mapping[str, Tensor], locations: Mapping[str, Tensor] | None
     ) -> dict[str, Tensor]:
-        """Reduce maps ``(N, C, h, w)`` to vectors ``(N, P, C)``: at ``locations``, or pooled (P = 1)."""
+        """Reduce maps ``(N, C, h, w)`` to vectors ``(N, P, C)``: at ``locations``, or pooled (P = 1).
+
+        Raises:
+            OptionError: the features or the locations lack one of :attr:`layers`.
+            ValueError: a level is no map; no locations, with ``pooling: sample``.
+        """
+        require_features(features, self.layers, 'InterCCLLoss', 'the features')
         if self.pooling == 'mean':
             # Half precision would round the averages of whole images, whose differences are small.
             return {level: _mean_vector(features[level]).unsqueeze(1) for level in self.layers}
         if locations is None:
-            raise ValueError('InterCCLLoss: pooling "sample" needs locations')
+            raise ValueError(
+                'InterCCLLoss: pooling "sample" needs locations, the same ones for every image; '
+                'draw(features) gives them'
+            )
+        require_features(locations, self.layers, 'InterCCLLoss', 'the locations', LOCATIONS)
         return sample_levels(features, {level: locations[level] for level in self.layers})
 
     def forward(
@@ -91,7 +112,19 @@ class InterCCLLoss(nn.Module):
 
         Returns:
             ``loss_weight`` times the sum over levels divided by the number of trained levels; a scalar.
+
+        Every argument that asks for a gradient gets one: take the critic's weights out of it
+        (``requires_grad_(False)``), and real images under ``torch.no_grad()``.
+
+        Raises:
+            OptionError: an image lacks one of :attr:`layers`.
+            ValueError: feature maps in the place of vectors.
         """
+        given = {'translation': translation, 'positive': positive, 'negative': negative}
+        if reconstruction is not None:
+            given['reconstruction'] = reconstruction
+        for name, vectors in given.items():
+            require_features(vectors, self.layers, 'InterCCLLoss', f'the vectors "{name}"', VECTORS)
         ratios = []
         for level in self.layers:
             near, far = self._units(level, positive, negative)

@@ -48,9 +48,7 @@ class IntraCCLLoss(nn.Module):
         eps: float = 1e-7,
     ) -> None:
         super().__init__()
-        entries = [encoder] if isinstance(encoder, Mapping) else list(encoder)
-        if not entries:
-            raise OptionError('IntraCCLLoss: encoder names no encoder')
+        entries = _entries(encoder)
         self.encoders = [build_encoder(dict(entry)) for entry in entries]
         self.loss_weight = loss_weight
         self.anchors = check_choices('IntraCCLLoss', 'anchors', anchors, ('reconstruction', 'translation'))
@@ -173,6 +171,22 @@ class IntraCCLLoss(nn.Module):
             total = total + self.ratio(e_derained, [e_clean], [e_rainy])
             total = total + self.ratio(e_rained, [e_rainy], [e_clean])
         return self.loss_weight * 0.5 * total
+
+
+def _entries(encoder: Any) -> list[Mapping[str, Any]]:
+    """The options of each encoder."""
+    several = isinstance(encoder, Sequence) and not isinstance(encoder, str)
+    entries = list(encoder) if several else [encoder]
+    if not entries:
+        raise OptionError('IntraCCLLoss: encoder names no encoder')
+    for entry in entries:
+        if not isinstance(entry, Mapping):
+            got = type(entry).__name__ if isinstance(entry, nn.Module) else repr(entry)
+            raise OptionError(
+                'IntraCCLLoss: encoder must be the options of a frozen encoder, such as {type: CLIPEncoder}, '
+                f'or a list of such; got {got}. RegisteredEncoder takes a network of your own'
+            )
+    return entries
 
 
 def _check_equal_shapes(images: Sequence[Tensor]) -> None:

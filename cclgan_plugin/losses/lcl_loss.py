@@ -8,8 +8,9 @@ import torch
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Generator, Tensor, nn
 
-from cclgan_plugin.archs.sampling import draw_levels, move_locations, sample_levels
+from cclgan_plugin.archs.sampling import sample_levels
 from cclgan_plugin.errors import OptionError
+from cclgan_plugin.losses.features import LOCATIONS, VECTORS, draw_in, require_features
 from cclgan_plugin.losses.functional import NEGATIVES, patch_nce
 from cclgan_plugin.losses.options import check_choice, check_choices
 from cclgan_plugin.losses.registry import MODELS
@@ -66,11 +67,14 @@ class LCLLoss(nn.Module):
         self.cycle_encoders = cycle_encoders
 
     def draw(self, features: Mapping[str, Tensor], generator: Generator | None = None) -> dict[str, Tensor]:
-        """Draw locations for each of :attr:`layers` out of maps ``(N, C, h, w)``."""
-        sizes = {level: (x.shape[-2], x.shape[-1]) for level, x in features.items()}
-        drawn = draw_levels(sizes, self.layers, self.num_patches, generator)
-        (moved,) = move_locations([drawn], next(iter(features.values())).device)
-        return moved
+        """Draw locations for each of :attr:`layers` out of maps ``(N, C, h, w)``.
+
+        Raises:
+            OptionError: the features lack one of :attr:`layers`.
+            ValueError: a level is no map.
+        """
+        require_features(features, self.layers, 'LCLLoss', 'the features')
+        return draw_in(features, self.layers, self.num_patches, generator)
 
     def forward(
         self,
@@ -94,8 +98,12 @@ class LCLLoss(nn.Module):
             ``loss_weight`` times the mean over levels, a scalar.
 
         Raises:
-            ValueError: the two maps of a level differ in height or width.
+            OptionError: the features, locations or embeddings lack one of :attr:`layers`.
+            ValueError: a level is no map; its two maps differ in height or width; it has a single location,
+                which leaves nothing to tell it from.
         """
+        for features, what in ((query_features, 'the query'), (key_features, 'the key')):
+            require_features(features, self.layers, 'LCLLoss', f'{what} features')
         for level in self.layers:
             sizes = [tuple(features[level].shape[-2:]) for features in (query_features, key_features)]
             if sizes[0] != sizes[1]:
@@ -104,6 +112,9 @@ class LCLLoss(nn.Module):
                     'are compared, so both must have the same height and width'
                 )
         locations = self.draw(query_features) if locations is None else locations
+        require_features(locations, self.layers, 'LCLLoss', 'the locations', LOCATIONS)
+        locations = {level: locations[level] for level in self.layers}
+        self._require_negatives(query_features, locations)
         queries: Mapping[str, Tensor] = sample_levels(query_features, locations)
         if query_head is not None:
             queries = query_head(queries)
@@ -111,6 +122,8 @@ class LCLLoss(nn.Module):
             keys: Mapping[str, Tensor] = sample_levels(key_features, locations)
             if key_head is not None:
                 keys = key_head(keys)
+        for vectors, what in ((queries, 'the query'), (keys, 'the key')):
+            require_features(vectors, self.layers, 'LCLLoss', f'{what} embeddings', VECTORS)
         unit = query_head is not None and key_head is not None
         losses = [
             patch_nce(
@@ -119,3 +132,16 @@ class LCLLoss(nn.Module):
             for level in self.layers
         ]
         return self.loss_weight * torch.stack(losses).mean()
+
+    def _require_negatives(self, features: Mapping[str, Tensor], locations: Mapping[str, Tensor]) -> None:
+        """A location alone is always right: the loss would be 0, and nobody would notice."""
+        for level, where in locations.items():
+            images = len(features[level]) if self.negatives == 'batch' else 1
+            # Of other processes' batches this one knows nothing.
+            if self.negatives != 'global' and len(where) * images < 2:
+                size = 'x'.join(map(str, features[level].shape[-2:]))
+                raise ValueError(
+                    f'LCLLoss: level "{level}" has {len(where)} location (its map is {size}) and, with '
+                    f'negatives: {self.negatives}, none to tell it from; its loss would always be 0. Take '
+                    'another level'
+                )

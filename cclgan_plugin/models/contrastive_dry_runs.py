@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -80,3 +80,16 @@ def run_alone(net: nn.Module, images: Tensor, where: str, name: str) -> DryRun:
             f'{where}: {name} ({type(net).__name__}) does not run on an image alone '
             f'{tuple(images.shape[1:])}: {type(error).__name__}: {error}'
         ) from error
+
+
+def require_places(run: DryRun, levels: Iterable[str], where: str, name: str) -> None:
+    """Raise an OptionError, which begins with ``where``, if a level is a map of a single place."""
+    alone = [
+        found.name for found in run.modules if found.is_map and found.shape and found.shape[-2:] == (1, 1)
+    ]
+    for level in levels:
+        if level in alone:
+            raise OptionError(
+                f'{where}: "{level}" of {name} has a single place in an image, and LCL tells the places of one '
+                'image apart; take another level'
+            )

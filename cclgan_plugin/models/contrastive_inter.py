@@ -8,7 +8,6 @@ import torch
 from torch import Generator, Tensor
 
 from cclgan_plugin.archs.module_levels import ModuleLevels
-from cclgan_plugin.archs.sampling import draw_levels, move_locations
 from cclgan_plugin.archs.untouched import own_weights
 from cclgan_plugin.losses import InterCCLLoss
 
@@ -31,10 +30,6 @@ class InterTerm:
         # One by one: batch norm must not mix real and generated images, as BasicSR's GANs do not either.
         with torch.no_grad():
             positive, negative = self.levels.encode(gt), self.levels.encode(lq)
-        locations = None
-        if self.loss.pooling == 'sample':
-            sizes = {level: (x.shape[-2], x.shape[-1]) for level, x in anchor.items()}
-            drawn = draw_levels(sizes, self.loss.layers, self.loss.num_patches, generator)
-            (locations,) = move_locations([drawn], output.device)
+        locations = self.loss.draw(anchor, generator) if self.loss.pooling == 'sample' else None
         vectors = [self.loss.vectors(features, locations) for features in (anchor, positive, negative)]
         return self.loss(vectors[0], None, vectors[1], vectors[2])

@@ -13,7 +13,13 @@ from cclgan_plugin.archs.module_levels import ModuleLevels, level_channels, requ
 from cclgan_plugin.encoders import SemanticEncoder, build_encoder
 from cclgan_plugin.errors import OptionError, did_you_mean
 from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
-from cclgan_plugin.models.contrastive_dry_runs import OWN_ENCODER, WHERE, run_alone, training_images
+from cclgan_plugin.models.contrastive_dry_runs import (
+    OWN_ENCODER,
+    WHERE,
+    require_places,
+    run_alone,
+    training_images,
+)
 from cclgan_plugin.models.contrastive_inter import InterTerm
 from cclgan_plugin.models.contrastive_lcl import LCLTerm
 from cclgan_plugin.models.contrastive_terms import ContrastiveTerms
@@ -130,6 +136,8 @@ def _build_lcl(
         )
     name = f'net_g ({type(net_g).__name__})'
     require_levels(level_channels(net_g, run), loss.layers, f'{here}.layers', name)
+    if loss.negatives == 'image':
+        require_places(run, loss.layers, f'{here}.layers', name)
     return LCLTerm(loss, _levels(net_g, loss.layers, f'{here}.layers'))
 
 

@@ -41,6 +41,8 @@ def test_wrong_options_are_named():
         LCLHead({'a': 3}, dim=0)
     with pytest.raises(OptionError, match='no feature levels'):
         LCLHead({})
+    with pytest.raises(OptionError, match=r'not built for the level "body.3". Did you mean "body.2"[?]'):
+        LCLHead({'body.2': 3}, dim=4)({'body.3': torch.randn(1, 2, 3)})
 
 
 def test_a_dead_hidden_layer_does_not_blow_the_gradient_up():

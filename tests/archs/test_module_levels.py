@@ -200,3 +200,24 @@ def test_a_module_goes_by_each_of_its_names(images: Tensor) -> None:
     conv = nn.Conv2d(3, 3, 3)
     found = ModuleLevels(nn.Sequential(conv, conv), ['1']).encode(images)
     assert torch.equal(found['1'], conv(images))
+
+
+def test_what_is_no_feature_level_is_named(images: Tensor) -> None:
+    class Pair(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return x, x
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pair, self.conv = Pair(), nn.Conv2d(3, 4, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(self.pair(x)[0])
+
+    with pytest.raises(OptionError, match=r'Net: its module "pair" \(Pair\) gives a tuple'):
+        ModuleLevels(Net(), ['pair']).encode(images)
+    with pytest.raises(OptionError, match='Net: expected names of feature levels, got none'):
+        ModuleLevels(Net(), [])
+    # A single name is not a list of letters.
+    assert ModuleLevels(Net(), 'conv').encode(images)['conv'].shape[1] == 4

@@ -82,6 +82,30 @@ def test_sampling_takes_the_same_locations_in_every_image():
         loss.vectors(x, None)
 
 
+def test_locations_are_drawn_from_the_maps_that_are_asked_for():
+    loss = InterCCLLoss(layers=['conv2'], num_patches=7)
+    x = {'conv2': torch.randn(2, 4, 5, 6), 'embedding': torch.randn(2, 8)}
+    locations = loss.draw(x, torch.Generator().manual_seed(0))
+    assert [(level, where.shape) for level, where in locations.items()] == [('conv2', (7,))]
+    assert loss.vectors(x, locations)['conv2'].shape == (2, 7, 4)
+    with pytest.raises(ValueError, match=r'draw\(features\) gives them'):
+        loss.vectors(x, None)
+
+
+def test_features_that_cannot_be_compared_are_named():
+    loss, x = InterCCLLoss(layers=['conv2']), {'conv2': torch.randn(2, 4, 5, 6)}
+    with pytest.raises(ValueError, match=r'"translation" must be vectors .*call vectors\(\) first'):
+        loss(x, None, x, x)
+    vectors = loss.vectors(x, {'conv2': torch.arange(3)})
+    with pytest.raises(ValueError, match=r'"reconstruction" must be vectors'):
+        loss(vectors, x, vectors, vectors)
+    for locations in ({}, {'con2': torch.arange(3)}):
+        with pytest.raises(OptionError, match=r'layers names "conv2", and the locations have no such level'):
+            loss.vectors(x, locations)
+    with pytest.raises(OptionError, match='Did you mean "con2"'):
+        loss.draw({'con2': x['conv2']})
+
+
 def test_gradient_flows_to_both_generated_images():
     features = [{k: v.requires_grad_() for k, v in draw(seed).items()} for seed in range(2)]
     InterCCLLoss(layers=list(LEVELS))(*features, draw(2), draw(3)).backward()

@@ -114,6 +114,20 @@ def test_wrong_options_are_named(loss):
         loss().cycles(*images(4))
 
 
+@pytest.mark.parametrize(
+    ('encoder', 'got'),
+    [
+        ('CLIPEncoder', "'CLIPEncoder'"),
+        (['CLIPEncoder'], "'CLIPEncoder'"),
+        (torch.nn.Conv2d(3, 3, 1), 'Conv2d'),
+        (None, 'None'),
+    ],
+)
+def test_an_encoder_is_given_by_its_options(encoder, got):
+    with pytest.raises(OptionError, match=f'encoder must be the options of a frozen encoder, .* got {got}'):
+        IntraCCLLoss(encoder)
+
+
 def test_batches_of_different_sizes_are_refused(loss):
     loss = loss()
     (one,), (two, other) = images(1, batch=1), images(2)

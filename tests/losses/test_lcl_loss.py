@@ -54,6 +54,42 @@ def test_maps_of_different_sizes_have_no_places_in_common():
         loss({'a': torch.randn(1, 3, 6, 5)}, {'a': torch.randn(1, 3, 12, 10)})
 
 
+@pytest.mark.parametrize(
+    ('given', 'options', 'raised', 'message'),
+    [
+        (
+            (2, 3, 1, 1),
+            {},
+            ValueError,
+            'level "a" has 1 location .its map is 1x1. and, with negatives: image, ',
+        ),
+        ((1, 3, 1, 1), {'negatives': 'batch'}, ValueError, 'its loss would always be 0'),
+        ((2, 30, 8), {}, ValueError, r'level "a" of the query features must be a map .* got \(2, 30, 8\)'),
+        ((2, 3, 4, 4), {'layers': ['aa']}, OptionError, 'no such level. Did you mean "a"[?] They have: a, e'),
+        (None, {}, ValueError, 'the query features must be a map of levels, got Tensor'),
+    ],
+)
+def test_features_that_cannot_be_compared_are_named(given, options, raised, message):
+    x = torch.randn(2, 3, 4, 4) if given is None else {'a': torch.randn(given), 'e': torch.randn(8)}
+    with pytest.raises(raised, match=message):
+        LCLLoss(**{'layers': ['a']} | options)(x, x)
+
+
+def test_one_location_in_each_of_several_images_is_enough_for_the_batch():
+    x = {'a': torch.randn(2, 3, 1, 1)}
+    assert LCLLoss(layers=['a'], negatives='batch')(x, {'a': -x['a']}) > 0
+
+
+def test_features_nobody_asked_for_may_stand_beside_the_others():
+    """An embedding, say, which has no places."""
+    maps_and_more = {'e': torch.randn(8), 'a': torch.randn(2, 3, 4, 4)}
+    loss = LCLLoss(layers=['a'])
+    assert list(loss.draw(maps_and_more)) == ['a']
+    assert loss(maps_and_more, maps_and_more, {'a': torch.arange(4), 'e': torch.arange(2)}) > 0
+    with pytest.raises(OptionError, match='the locations have no such level'):
+        loss(maps_and_more, maps_and_more, {})
+
+
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float64])
 def test_heads_take_features_of_another_precision(dtype):
     """Those of an autocast that has ended, for example."""

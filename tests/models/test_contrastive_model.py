@@ -10,7 +10,7 @@ import pytest
 import torch
 from basicsr.archs.rrdbnet_arch import RRDBNet
 from basicsr.models.sr_model import SRModel
-from basicsr.utils.registry import MODEL_REGISTRY
+from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
 from contrastive_runs import (
     GANS,
     HIFACE_D,
@@ -247,6 +247,33 @@ def test_bases_that_restore_no_single_images_are_refused(base: str | None, messa
         build(opt)
     assert str(raised.value).startswith('base_model_type: ')
     assert message in str(raised.value)
+
+
+def register(monkeypatch: pytest.MonkeyPatch, net: type) -> None:
+    monkeypatch.setitem(ARCH_REGISTRY._obj_map, net.__name__, net)
+
+
+class Squeezes(torch.nn.Module):
+    """Weighs its channels by their averages, as many networks do; as many channels out as in."""
+
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(channels, 8, 3, padding=1)
+        self.pool = torch.nn.AdaptiveAvgPool2d(1)
+        self.last = torch.nn.Conv2d(8, channels, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(x)
+        return self.last(y * self.pool(y))
+
+
+def test_a_level_of_a_single_place_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LCL would be 0 there, always and without a word."""
+    register(monkeypatch, Squeezes)
+    opt = contrastive_options('SRModel', lcl={**LCL, 'layers': ['conv', 'pool']})
+    opt['network_g'] = {'type': 'Squeezes'}
+    with pytest.raises(OptionError, match=r'lcl\.layers: "pool" of net_g \(Squeezes\) has a single place'):
+        build(opt)
 
 
 def test_a_level_list_that_is_left_open_is_the_encoder_s() -> None:
