@@ -22,7 +22,11 @@ def test_the_plain_pytorch_example_trains_in_twenty_odd_lines(capsys):
     code = block.group(1)
     assert 'basicsr' not in code
     assert len(code.splitlines()) <= 25
-    exec(compile(code, 'README.md', 'exec'), {})
+    names = {}
+    exec(compile(code, 'README.md', 'exec'), names)
+    # The discriminator looks, and learns nothing from the generator's loss (method: section 3).
+    assert all(p.grad is None for p in names['critic'].parameters())
+    assert all(p.grad is not None for p in names['net'].parameters())
     losses = [float(line) for line in capsys.readouterr().out.splitlines()]
     assert len(losses) == 3
 

@@ -104,6 +104,10 @@ class InterCCLLoss(nn.Module):
     ) -> Tensor:
         """The loss in the space of one discriminator.
 
+        Every argument that asks for a gradient gets one. Real images are to be encoded under
+        ``torch.no_grad()``, generated ones with the discriminator's weights frozen, e.g. by
+        :func:`~cclgan_plugin.archs.untouched.own_weights` (method: section 3).
+
         Args:
             translation: vectors ``(N, P, C)`` by level of the translated image of this domain.
             reconstruction: of the reconstructed one; without it, the translation alone is compared.
@@ -112,9 +116,6 @@ class InterCCLLoss(nn.Module):
 
         Returns:
             ``loss_weight`` times the sum over levels divided by the number of trained levels; a scalar.
-
-        Every argument that asks for a gradient gets one: take the critic's weights out of it
-        (``requires_grad_(False)``), and real images under ``torch.no_grad()``.
 
         Raises:
             OptionError: an image lacks one of :attr:`layers`.
