@@ -34,10 +34,12 @@ class DryRun:
     """What one run of a network has shown.
 
     Attributes:
+        input: shape of what it was run on.
         modules: every module inside the network, in its own order.
         output: shape of the network's output; of several stages, the last one's; None if there is no tensor.
     """
 
+    input: tuple[int, ...]
     modules: tuple[ModuleOutput, ...]
     output: tuple[int, ...] | None
 
@@ -75,4 +77,4 @@ def dry_run(net: nn.Module, x: Tensor) -> DryRun:
         # Attention has maps too, of windows of images.
         is_map = shape is not None and len(shape) == 4 and shape[0] == len(x)
         found.append(ModuleOutput(name, type(module).__name__, shape, is_map))
-    return DryRun(tuple(found[1:]), images[-1] if images else None)
+    return DryRun(tuple(x.shape), tuple(found[1:]), images[-1] if images else None)

@@ -44,15 +44,20 @@ def model_names() -> list[str]:
 
 def reason_against(name: str) -> str | None:
     """Why the losses cannot be added to a registered model, or None."""
+    # Both are built upon this module.
+    from cclgan_plugin.models.cclgan_model import CCLGANModel
+    from cclgan_plugin.models.contrastive_model import ContrastiveModel
+
     model = MODEL_REGISTRY.get(name)
-    if name == 'ContrastiveModel':
-        return 'ContrastiveModel cannot be its own base; name the model to build upon, such as SRModel'
-    if name == 'CCLGANModel':
-        return 'CCLGANModel has these losses already, as train.lcl_opt, intra_ccl_opt and inter_ccl_opt'
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+    kind = model if isinstance(model, type) else object
+    if issubclass(kind, ContrastiveModel):
+        return f'{name} cannot be its own base; name the model to build upon, such as SRModel'
+    if issubclass(kind, CCLGANModel):
+        return f'{name} has these losses already, as train.lcl_opt, intra_ccl_opt and inter_ccl_opt'
+    if not issubclass(kind, BaseModel):
         return f"{name} is not derived from BasicSR's BaseModel"
-    if issubclass(model, VideoBaseModel):
+    if issubclass(kind, VideoBaseModel):
         return f'{name} restores videos, and these losses compare single images'
-    if issubclass(model, StyleGAN2Model):
+    if issubclass(kind, StyleGAN2Model):
         return f'{name} makes images of noise; these losses compare an output with its input and ground truth'
     return None

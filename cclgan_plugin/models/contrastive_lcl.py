@@ -59,8 +59,9 @@ class LCLTerm:
         if keys is None:
             with torch.no_grad(), self.autocast():
                 keys = encoder.encode(lq)
+        # Outputs come in float32 or wider; a network of bfloat16 altogether takes nothing but its own.
         with self.autocast():
-            return encoder.encode(output, weights), keys
+            return encoder.encode(output.to(lq.dtype), weights), keys
 
     def __call__(
         self, queries: Mapping[str, Tensor], keys: Mapping[str, Tensor], generator: Generator

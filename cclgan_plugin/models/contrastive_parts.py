@@ -16,8 +16,11 @@ from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
 from cclgan_plugin.models.contrastive_dry_runs import (
     OWN_ENCODER,
     WHERE,
+    dtype_of,
+    require_colours,
     require_places,
     run_alone,
+    run_generator,
     training_images,
 )
 from cclgan_plugin.models.contrastive_inter import InterTerm
@@ -64,6 +67,8 @@ def build_terms(
         OptionError: a loss does not go with the networks; the message names the key.
     """
     blocks = active_losses(opt)
+    frozen = [name for name, block in blocks.items() if isinstance(block.get('encoder'), (Mapping, list))]
+    require_colours(net_g, opt, device, frozen)
     intra = inter = lcl = None
     if 'intra_ccl' in blocks:
         intra = _build(IntraCCLLoss, 'intra_ccl', blocks['intra_ccl'], device)
@@ -101,7 +106,7 @@ def _build_inter(
             f'{opt.get("base_model_type")} has no net_d; take a model with one, such as SRGANModel, or leave '
             'this loss out'
         )
-    run = run_alone(net_d, training_images(opt, 'gt', device), here, 'net_d')
+    run = run_alone(net_d, training_images(opt, 'gt', device, dtype=dtype_of(net_d)), here, 'net_d')
     require_levels(
         level_channels(net_d, run), loss.layers, f'{here}.layers', f'net_d ({type(net_d).__name__})'
     )
@@ -124,10 +129,9 @@ def _build_lcl(
             f'{here}.encoder: expected {OWN_ENCODER} or the options of a frozen encoder, got {encoder!r}'
         )
     loss = _build(LCLLoss, 'lcl', block, device)
-    images = training_images(opt, 'lq', device)
-    run = run_alone(net_g, images, f'{here}.encoder', OWN_ENCODER)
-    if run.output is None or run.output[-2:] != images.shape[-2:]:
-        given = f'{images.shape[-1]} x {images.shape[-2]} pixels'
+    run = run_generator(net_g, opt, device, f'{here}.encoder')
+    if run.output is None or run.output[-2:] != run.input[-2:]:
+        given = f'{run.input[-1]} x {run.input[-2]} pixels'
         made = f'{run.output[-1]} x {run.output[-2]}' if run.output else 'no single image'
         raise OptionError(
             f'{here}.encoder: net_g makes {made} of {given}, so its output is no input of its own; an '
@@ -135,7 +139,7 @@ def _build_lcl(
             '{type: VGG19Encoder, layers: [relu2_2, relu3_3]}'
         )
     name = f'net_g ({type(net_g).__name__})'
-    require_levels(level_channels(net_g, run), loss.layers, f'{here}.layers', name)
+    require_levels(level_channels(net_g, run, run.input[1]), loss.layers, f'{here}.layers', name)
     if loss.negatives == 'image':
         require_places(run, loss.layers, f'{here}.layers', name)
     return LCLTerm(loss, _levels(net_g, loss.layers, f'{here}.layers'))

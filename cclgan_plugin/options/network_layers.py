@@ -37,7 +37,7 @@ def network_layers(loaded: LoadedOptions, size: int | None = None) -> Iterator[s
     if not blocks:
         raise OptionError(f'{loaded.file}: there is neither network_g nor network_d')
     scale = int(values.get('scale') or 1)
-    small = size or max(crop_size(values) // scale, 1)
+    small = size or max(max(crop_size(values)) // scale, 1)
     ours = values.get('model_type') == OURS
     for name, block in blocks.items():
         yield _table(name, block, small if name == 'network_g' else small * scale, ours)

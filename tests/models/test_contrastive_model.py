@@ -249,6 +249,18 @@ def test_bases_that_restore_no_single_images_are_refused(base: str | None, messa
     assert message in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ('of', 'message'), [('ContrastiveModel', 'cannot be its own base'), ('CCLGANModel', 'has these losses')]
+)
+def test_bases_derived_from_ours_are_refused_too(
+    of: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'Derived', type('Derived', (MODEL_REGISTRY.get(of),), {}))
+    opt = contrastive_options('SRModel', **losses_for('SRModel')) | {'base_model_type': 'Derived'}
+    with pytest.raises(OptionError, match=f'^base_model_type: Derived {message}'):
+        build(opt)
+
+
 def register(monkeypatch: pytest.MonkeyPatch, net: type) -> None:
     monkeypatch.setitem(ARCH_REGISTRY._obj_map, net.__name__, net)
 
@@ -300,6 +312,51 @@ def test_other_names_of_channels_and_sizes_are_understood() -> None:
     assert training_images(grey, 'lq', torch.device('cpu')).shape == (2, 1, 24, 24)
     face = {'network_d': {'input_size': 64}}
     assert training_images(face, 'gt', torch.device('cpu')).shape == (2, 3, 64, 64)
+
+
+def test_a_crop_may_be_a_pair_of_sides() -> None:
+    opt = {'datasets': {'train': {'gt_size': [32, 48]}}, 'scale': 2}
+    assert training_images(opt, 'lq', torch.device('cpu')).shape == (2, 3, 16, 24)
+    for size in ([32], [32, 48, 3], ['a', 'b']):
+        opt['datasets']['train']['gt_size'] = size
+        with pytest.raises(OptionError, match=r'^datasets\.train\.gt_size: expected .* \[height, width\]'):
+            training_images(opt, 'lq', torch.device('cpu'))
+
+
+@pytest.mark.parametrize('channels', [1, 4])
+@pytest.mark.parametrize('loss', ['intra_ccl', 'lcl'])
+def test_a_frozen_encoder_of_an_output_without_colours_is_refused(
+    loss: str, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network takes as many channels as it gives, and its options call them by a name of its own."""
+    register(monkeypatch, Squeezes)
+    kind = {'intra_ccl': 'IntraCCLLoss', 'lcl': 'LCLLoss'}[loss]
+    opt = contrastive_options('SRModel', **{loss: {'type': kind, 'encoder': VGG}})
+    opt['network_g'] = {'type': 'Squeezes', 'channels': channels}
+    message = rf'^train\.contrastive_opt\.{loss}\.encoder: .*3 channels, and net_g .* makes {channels}$'
+    with pytest.raises(OptionError, match=message):
+        build(opt)
+
+
+@pytest.mark.parametrize(('dtype', 'channels'), [(torch.float64, 3), (torch.bfloat16, 3), (torch.float32, 4)])
+def test_the_generator_encodes_in_its_own_precision_and_channels(
+    dtype: torch.dtype, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Wholly(SRModel):
+        def init_training_settings(self) -> None:
+            self.net_g.to(dtype)
+            super().init_training_settings()
+
+    register(monkeypatch, Squeezes)
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'Wholly', Wholly)
+    opt = contrastive_options('SRModel', lcl={**LCL, 'layers': ['conv'], 'num_patches': 8})
+    opt |= {'base_model_type': 'Wholly', 'network_g': {'type': 'Squeezes', 'channels': channels}}
+    opt['train']['ema_decay'] = 0
+    model = build(opt)
+    data = torch.rand(2, 2, channels, 16, 16).to(dtype)
+    model.feed_data({'lq': data[0], 'gt': data[1]})
+    model.optimize_parameters(1)
+    assert model.get_current_log()['l_lcl'] > 0
 
 
 class Elsewhere(SRModel):
