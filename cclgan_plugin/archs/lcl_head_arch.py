@@ -12,6 +12,7 @@ from cclgan_plugin.archs.init import init_weights
 from cclgan_plugin.archs.precision import at_least_float32
 from cclgan_plugin.archs.unit_vectors import unit_vectors
 from cclgan_plugin.errors import OptionError, did_you_mean
+from cclgan_plugin.numbers_given import check_whole
 
 
 @ARCH_REGISTRY.register()
@@ -24,12 +25,19 @@ class LCLHead(nn.Module):
     Args:
         channels: channels of each feature level by name, e.g. a generator's ``feature_channels``.
         dim: length of the embedding.
+
+    Raises:
+        OptionError: no channels, or a number below 1.
     """
 
     def __init__(self, channels: Mapping[str, int], dim: int = 256) -> None:
         super().__init__()
-        if dim < 1:
-            raise OptionError(f'LCLHead: dim must be at least 1, got {dim}')
+        dim = check_whole('LCLHead', 'dim', dim, 1)
+        if not isinstance(channels, Mapping):
+            raise OptionError(
+                f'LCLHead: channels must map the names of feature levels to numbers, such as {{down1: 128}}; '
+                f'got {channels!r}'
+            )
         if not channels:
             raise OptionError('LCLHead: no feature levels were given')
         self.dim = dim
@@ -37,7 +45,9 @@ class LCLHead(nn.Module):
         self.mlps = nn.ModuleDict(
             {
                 self._key(level): nn.Sequential(
-                    nn.Linear(count, dim), nn.ReLU(inplace=True), nn.Linear(dim, dim)
+                    nn.Linear(check_whole('LCLHead', f'channels of "{level}"', count, 1), dim),
+                    nn.ReLU(inplace=True),
+                    nn.Linear(dim, dim),
                 )
                 for level, count in channels.items()
             }

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from cclgan_plugin.archs.precision import at_least_float32
 from cclgan_plugin.archs.sampling import sample_levels
-from cclgan_plugin.errors import OptionError
 from cclgan_plugin.losses.features import LOCATIONS, VECTORS, draw_in, require_features
 from cclgan_plugin.losses.functional import contrastive_ratio, cycle_contrastive_ratio
 from cclgan_plugin.losses.options import check_choice, check_choices
 from cclgan_plugin.losses.registry import MODELS
+from cclgan_plugin.numbers_given import check_number, check_whole
 
 PROJECTION_DIM = 256
 
@@ -51,15 +51,13 @@ class InterCCLLoss(nn.Module):
         eps: float = 1e-7,
     ) -> None:
         super().__init__()
-        if num_patches < 1:
-            raise OptionError(f'InterCCLLoss: num_patches must be at least 1, got {num_patches}')
-        self.loss_weight = loss_weight
+        self.loss_weight = check_number('InterCCLLoss', 'loss_weight', loss_weight)
         self.layers = check_choices('InterCCLLoss', 'layers', layers)
-        self.num_patches = num_patches
+        self.num_patches = check_whole('InterCCLLoss', 'num_patches', num_patches, 1)
         self.projection = check_choice('InterCCLLoss', 'projection', projection, ('none', 'fixed'))
         self.pooling = check_choice('InterCCLLoss', 'pooling', pooling, ('sample', 'mean'))
-        self.pair_weight = pair_weight
-        self.eps = eps
+        self.pair_weight = check_number('InterCCLLoss', 'pair_weight', pair_weight)
+        self.eps = check_number('InterCCLLoss', 'eps', eps, above_zero=True)
         # The image depends on no weights, so it does not count among the levels that are averaged over.
         self.num_trained = max(1, sum(level != 'image' for level in self.layers))
         self._moved: dict[tuple[str, int, torch.dtype, torch.device], Tensor] = {}

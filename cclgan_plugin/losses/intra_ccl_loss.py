@@ -14,6 +14,7 @@ from cclgan_plugin.errors import OptionError
 from cclgan_plugin.losses.functional import contrastive_ratio
 from cclgan_plugin.losses.options import check_choices
 from cclgan_plugin.losses.registry import MODELS
+from cclgan_plugin.numbers_given import check_number
 
 #: For each encoder, one tensor (N, ...) for each of its layers.
 Embedding = list[tuple[Tensor, ...]]
@@ -50,10 +51,10 @@ class IntraCCLLoss(nn.Module):
         super().__init__()
         entries = _entries(encoder)
         self.encoders = [build_encoder(dict(entry)) for entry in entries]
-        self.loss_weight = loss_weight
+        self.loss_weight = check_number('IntraCCLLoss', 'loss_weight', loss_weight)
         self.anchors = check_choices('IntraCCLLoss', 'anchors', anchors, ('reconstruction', 'translation'))
-        self.translation_weight = translation_weight
-        self.eps = eps
+        self.translation_weight = check_number('IntraCCLLoss', 'translation_weight', translation_weight)
+        self.eps = check_number('IntraCCLLoss', 'eps', eps, above_zero=True)
 
     def embed(self, images: Sequence[Tensor]) -> list[Embedding]:
         """Embed several batches of equal size in one pass of each encoder.

@@ -9,11 +9,11 @@ from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Generator, Tensor, nn
 
 from cclgan_plugin.archs.sampling import sample_levels
-from cclgan_plugin.errors import OptionError
 from cclgan_plugin.losses.features import LOCATIONS, VECTORS, draw_in, require_features
 from cclgan_plugin.losses.functional import NEGATIVES, patch_nce
 from cclgan_plugin.losses.options import check_choice, check_choices
 from cclgan_plugin.losses.registry import MODELS
+from cclgan_plugin.numbers_given import check_number, check_whole
 
 Head = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
@@ -51,16 +51,13 @@ class LCLLoss(nn.Module):
         cycle_encoders: str = 'domain',
     ) -> None:
         super().__init__()
-        if temperature <= 0 or num_patches < 2:
-            raise OptionError(
-                'LCLLoss: temperature must be above 0 and num_patches at least 2 (one positive and one '
-                f'negative), got {temperature} and {num_patches}'
-            )
         check_choice('LCLLoss', 'negatives', negatives, NEGATIVES)
         check_choice('LCLLoss', 'cycle_encoders', cycle_encoders, ('domain', 'release'))
-        self.loss_weight = loss_weight
-        self.temperature = temperature
-        self.num_patches = num_patches
+        self.loss_weight = check_number('LCLLoss', 'loss_weight', loss_weight)
+        self.temperature = check_number('LCLLoss', 'temperature', temperature, above_zero=True)
+        self.num_patches = check_whole(
+            'LCLLoss', 'num_patches', num_patches, 2, ' (one positive and one negative)'
+        )
         self.layers = check_choices('LCLLoss', 'layers', layers)
         self.negatives = negatives
         self.terms = check_choices('LCLLoss', 'terms', terms, ('translation', 'reconstruction', 'identity'))

@@ -41,6 +41,10 @@ def test_wrong_options_are_named():
         LCLHead({'a': 3}, dim=0)
     with pytest.raises(OptionError, match='no feature levels'):
         LCLHead({})
+    with pytest.raises(OptionError, match=r'channels must map the names .* got \[8, 8\]'):
+        LCLHead([8, 8])
+    with pytest.raises(OptionError, match='channels of "a" must be at least 1, a whole number; got 0'):
+        LCLHead({'a': 0})
     with pytest.raises(OptionError, match=r'not built for the level "body.3". Did you mean "body.2"[?]'):
         LCLHead({'body.2': 3}, dim=4)({'body.3': torch.randn(1, 2, 3)})
 

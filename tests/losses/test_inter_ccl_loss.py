@@ -146,6 +146,9 @@ def test_is_registered_with_basicsr_and_mmengine():
         ({'pooling': 'means'}, 'Did you mean "mean"'),
         ({'num_patches': 0}, 'at least 1'),
         ({'layers': []}, 'at least one'),
+        ({'eps': -1}, 'eps must be above 0'),
+        ({'pair_weight': -3}, 'pair_weight must be at least 0'),
+        ({'loss_weight': 'a'}, "loss_weight must be at least 0, a finite number; got 'a'"),
     ],
 )
 def test_wrong_options_are_named(options, message):

@@ -108,6 +108,12 @@ def test_is_registered_with_mmengine():
 def test_wrong_options_are_named(loss):
     with pytest.raises(OptionError, match='Did you mean "translation"'):
         loss(anchors=['translations'])
+    with pytest.raises(OptionError, match='eps must be above 0, a finite number; got -1'):
+        loss(eps=-1)
+    with pytest.raises(OptionError, match='translation_weight must be at least 0'):
+        loss(translation_weight=-1)
+    with pytest.raises(OptionError, match='loss_weight must be at least 0'):
+        loss(loss_weight=True)
     with pytest.raises(OptionError, match='names no encoder'):
         IntraCCLLoss(encoder=[])
     with pytest.raises(ValueError, match='needs both reconstructions'):

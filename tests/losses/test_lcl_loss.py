@@ -125,7 +125,11 @@ def test_is_registered_with_basicsr_and_mmengine():
     ('options', 'message'),
     [
         ({'temperature': 0}, 'temperature must be above 0'),
-        ({'num_patches': 1}, 'num_patches at least 2'),
+        ({'num_patches': 1}, r'num_patches must be at least 2 \(one positive and one negative\)'),
+        ({'num_patches': 4.0}, 'num_patches must be at least 2 .*, a whole number; got 4.0'),
+        ({'temperature': float('nan')}, 'temperature must be above 0, a finite number; got nan'),
+        ({'temperature': '0.07'}, "temperature must be above 0, a finite number; got '0.07'"),
+        ({'loss_weight': -1}, 'loss_weight must be at least 0, a finite number; got -1'),
         ({'negatives': 'imgae'}, 'Did you mean "image"'),
         ({'terms': ['translations']}, 'Did you mean "translation"'),
         ({'terms': []}, 'at least one'),
