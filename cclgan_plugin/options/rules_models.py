@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cclgan_plugin.options.known_models import has_discriminator, needs_pixels, trained_like
+from cclgan_plugin.options import registered
+from cclgan_plugin.options.known_models import has_discriminator, needs_pixels, trained_like, whose
 from cclgan_plugin.options.problems import Problem
 from cclgan_plugin.options.rules import Rule
 from cclgan_plugin.options.rules_unread import our_keys_are_read
+
+#: Where BasicSR's models have their losses.
+_LOSS_KEYS = ('pixel_opt', 'perceptual_opt', 'ldl_opt', 'gan_opt', 'feature_matching_opt')
 
 
 def model_has_its_parts(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
@@ -28,6 +32,27 @@ def model_has_its_parts(options: dict[str, Any], is_train: bool) -> Iterator[Pro
             yield Problem(('train', key), f'this key is missing; {model} trains with it')
     if needs_pixels(kind) and not train.get('pixel_opt') and not train.get('perceptual_opt'):
         yield Problem(('train', 'pixel_opt'), f'{model} needs this loss, or perceptual_opt; both are missing')
+
+
+def our_losses_have_their_place(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
+    """BasicSR's models hand their losses an output and a ground truth; ours compare other things."""
+    if trained_like(options) is None or not is_train:
+        return
+    for key, block in (options.get('train') or {}).items():
+        loss = block.get('type') if isinstance(block, dict) and key in _LOSS_KEYS else None
+        if isinstance(loss, str) and _is_ours(loss):
+            yield Problem(
+                ('train', key, 'type'),
+                f'{whose(options)} cannot call {loss}; this loss goes to train.contrastive_opt of '
+                f'model_type: ContrastiveModel, with base_model_type: {whose(options)}',
+            )
+
+
+def _is_ours(loss: str) -> bool:
+    from cclgan_plugin.losses import InterCCLLoss, IntraCCLLoss, LCLLoss
+
+    found = registered.find('loss', loss)
+    return isinstance(found, type) and issubclass(found, (InterCCLLoss, IntraCCLLoss, LCLLoss))
 
 
 def pairs_have_a_scale(options: dict[str, Any], is_train: bool) -> Iterator[Problem]:
@@ -64,6 +89,7 @@ def test_shows_something(options: dict[str, Any], is_train: bool) -> Iterator[Pr
 MODEL_RULES: tuple[Rule, ...] = (
     our_keys_are_read,
     model_has_its_parts,
+    our_losses_have_their_place,
     pairs_have_a_scale,
     test_shows_something,
 )

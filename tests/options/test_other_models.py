@@ -337,6 +337,21 @@ def test_what_a_model_cannot_do_without(
         check(sr, *forced, theirs)
 
 
+@pytest.mark.parametrize('key', ['pixel_opt', 'perceptual_opt'])
+@pytest.mark.parametrize('loss', ['LCLLoss', 'InterCCLLoss', 'IntraCCLLoss, encoder: {type: VGG19Encoder}'])
+def test_our_losses_stand_where_they_can_be_called(
+    sr: Path, check: Any, theirs: str, key: str, loss: str
+) -> None:
+    """In the first iteration they would ask an image for its levels."""
+    forced = (f'train:{key}=null', f'train:{key}={{type: {loss}}}')
+    message = failing(check, sr, *forced)
+    assert f'train.{key}.type: SRModel cannot call {loss.split(",")[0]}; this loss goes to' in message
+    assert 'train.contrastive_opt of model_type: ContrastiveModel' in message
+    assert f'train.{key}.type: SRModel cannot call' in failing(check, sr, *CONTRASTIVE, *forced)
+    # Another package's model may know how.
+    check(sr, theirs, *forced)
+
+
 def test_pairs_need_a_scale(sr: Path, check: Any) -> None:
     """At the top, or in the dataset."""
     assert 'scale: this key is missing; datasets.train needs it' in failing(check, sr, 'scale=null')

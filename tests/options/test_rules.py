@@ -394,6 +394,7 @@ def test_a_network_with_our_methods_but_without_levels(tiny: Path, check: Any) -
 def test_every_rule_is_tried_here() -> None:
     """No rule without a case that breaks it."""
     elsewhere = {'path_names_are_current', 'our_keys_are_read', 'model_has_its_parts', 'pairs_have_a_scale'}
+    elsewhere |= {'our_losses_have_their_place'}
     further = (*rules_models.MODEL_RULES, *rules_networks.NETWORK_RULES, *rules_run.RUN_RULES)
     further += rules_switched_off.SWITCHED_OFF_RULES
     names = {rule.__name__ for rule in (*rules.RULES, *further)}
