@@ -47,18 +47,25 @@ def patch_nce(
         The mean over N and P, a scalar in the dtype of the query, at least float32.
 
     Raises:
-        ValueError: shapes that do not fit, a temperature of 0 or below, or an unknown ``negatives``.
+        ValueError: shapes or dtypes that do not fit, no location, a temperature of 0 or below, or an unknown
+            ``negatives``.
     """
     if query.dim() != 3 or query.shape != key.shape:
         raise ValueError(
             f'patch_nce: query and key must have the same shape (N, P, C), got {tuple(query.shape)} '
             f'and {tuple(key.shape)}'
         )
+    if not query.numel():
+        raise ValueError(f'patch_nce: there is nothing to compare in {tuple(query.shape)}')
     if temperature <= 0:
         raise ValueError(f'patch_nce: temperature must be above 0, got {temperature}')
     if negatives not in NEGATIVES:
         raise ValueError(f'patch_nce: negatives must be one of {NEGATIVES}, got {negatives!r}')
     query, key = at_least_float32(query), at_least_float32(key.detach())
+    if query.dtype != key.dtype or not query.is_floating_point():
+        raise ValueError(
+            f'patch_nce: query and key must be of one floating-point type, got {query.dtype} and {key.dtype}'
+        )
     if not normalized:
         query, key = unit_vectors(query), unit_vectors(key)
     # Autocast would do this product in bfloat16, whose rounding, over T, is of the size of the loss.
@@ -88,10 +95,12 @@ def mean_distance(a: Tensor, b: Tensor) -> Tensor:
         ``(N,)`` in float32 or wider.
 
     Raises:
-        ValueError: shapes that differ.
+        ValueError: shapes that differ, or whole numbers, such as images of 8 bits.
     """
     if a.shape != b.shape:
         raise ValueError(f'mean_distance: shapes differ, {tuple(a.shape)} and {tuple(b.shape)}')
+    if not (a.is_floating_point() and b.is_floating_point()):
+        raise ValueError(f'mean_distance: expected floating-point features, got {a.dtype} and {b.dtype}')
     return _MeanDistance.apply(a, b)
 
 

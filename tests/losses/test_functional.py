@@ -107,6 +107,9 @@ def test_float64_stays_float64():
         ((draw(1, 3, 2), draw(1, 4, 2)), {}, r'\(1, 3, 2\) and \(1, 4, 2\)'),
         ((draw(1, 3, 2), draw(1, 3, 2)), {'temperature': 0.0}, 'temperature must be above 0'),
         ((draw(1, 3, 2), draw(1, 3, 2)), {'negatives': 'images'}, "one of .*'image'"),
+        ((draw(1, 3, 2), draw(1, 3, 2).float()), {}, 'one floating-point type, got .*float64 and .*float32'),
+        ((draw(1, 3, 2).long(), draw(1, 3, 2).long()), {}, 'one floating-point type, got .*int64'),
+        ((draw(2, 0, 2), draw(2, 0, 2)), {}, r'nothing to compare in \(2, 0, 2\)'),
     ],
 )
 def test_patch_nce_names_what_is_wrong(arguments, options, message):
@@ -167,6 +170,8 @@ def test_ratio_is_finite_where_everything_coincides():
 def test_ratio_names_what_is_wrong():
     with pytest.raises(ValueError, match='shapes differ'):
         mean_distance(draw(2, 3), draw(2, 4))
+    with pytest.raises(ValueError, match=r'floating-point features, got torch\.uint8'):
+        mean_distance(draw(2, 3).byte(), draw(2, 3).byte())
     with pytest.raises(ValueError, match='0 negatives'):
         contrastive_ratio(draw(2, 3), draw(2, 3), [])
     with pytest.raises(ValueError, match='1 positives with 2 weights'):
