@@ -26,6 +26,7 @@ from cclgan_plugin.models.contrastive_base import find_base
 from cclgan_plugin.models.contrastive_dry_runs import head_channels
 from cclgan_plugin.models.contrastive_lcl import LCLTerm
 from cclgan_plugin.models.contrastive_parts import active_losses, build_terms
+from cclgan_plugin.models.ratio_watch import RatioWatch
 from cclgan_plugin.models.step_modes import StepModes
 from cclgan_plugin.seeds import derive_seed
 from cclgan_plugin.training.distributed import broadcast_weights
@@ -86,6 +87,8 @@ class ContrastiveModel(BaseModel):
         if not isinstance(getattr(self, 'optimizer_g', None), torch.optim.Optimizer):
             raise OptionError(f'base_model_type: {self.opt["base_model_type"]} has no optimizer_g')
         self.contrastive = AddedGradient(self, terms, self._head_optimizer())
+        inter = terms.inter.loss if terms.inter is not None else None
+        self.ratios = RatioWatch({'l_intra_ccl': terms.intra, 'l_inter_ccl': inter})
 
     def _build_head(self, term: LCLTerm) -> nn.Module | None:
         """Heads for the generator's features; for a frozen encoder's only if the options have
@@ -143,7 +146,9 @@ class ContrastiveModel(BaseModel):
         with self.contrastive.iteration(current_iter):
             super().optimize_parameters(current_iter, *args, **kwargs)
         if self.contrastive.losses:
-            self.log_dict.update(self.reduce_loss_dict(self.contrastive.losses))
+            values = self.reduce_loss_dict(self.contrastive.losses)
+            self.ratios.look(values)
+            self.log_dict.update(values)
 
     def save(self, epoch: int, current_iter: int) -> None:
         """Write the heads, and then what the base writes: its training state comes last."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import logging
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -357,6 +359,52 @@ def test_the_generator_encodes_in_its_own_precision_and_channels(
     model.feed_data({'lq': data[0], 'gt': data[1]})
     model.optimize_parameters(1)
     assert model.get_current_log()['l_lcl'] > 0
+
+
+class Identity(torch.nn.Module):
+    """Begins as the identity, as residual networks with a last layer of zeros do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, 3, 3, padding=1)
+        torch.nn.init.zeros_(self.last.weight)
+        torch.nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.last(torch.relu(self.first(x)))
+
+
+@pytest.mark.parametrize('loss', ['intra_ccl', 'inter_ccl'])
+def test_a_ratio_without_measure_is_warned_of_once_and_the_advice_tames_it(
+    loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, Identity)
+    base = 'ESRGANModel' if loss == 'inter_ccl' else 'SRModel'
+    opt = contrastive_options(base, **{loss: losses_for(base)[loss]}) | {'scale': 1}
+    opt['network_g'] = {'type': 'Identity'}
+    said: list[str] = []
+    monkeypatch.setattr(logging.getLogger('basicsr'), 'warning', lambda text, *args: said.append(text % args))
+
+    def first_steps(eps: float | None) -> tuple[float, list[str]]:
+        """The first gradient of the last layer, and what was warned of in two steps."""
+        said.clear()
+        if eps is not None:
+            opt['train']['contrastive_opt'][loss]['eps'] = eps
+        model, grads = build(copy.deepcopy(opt)), []
+        for step in (1, 2):
+            data = torch.rand(2, 2, 3, 32, 32, generator=torch.Generator().manual_seed(step))
+            model.feed_data({'lq': data[0], 'gt': data[1]})
+            model.optimize_parameters(step)
+            grads.append(float(model.net_g.last.weight.grad.abs().max()))
+        return grads[0], [text for text in said if '.eps' in text]
+
+    wild, warned = first_steps(None)
+    assert len(warned) == 1
+    advice = re.search(rf'Set train\.contrastive_opt\.{loss}\.eps: ([\d.e+-]+) or more', warned[0])
+    tame, warned = first_steps(float(advice.group(1)))
+    assert not warned
+    assert tame < 1e-3 * wild
+    assert tame < 10
 
 
 class Elsewhere(SRModel):

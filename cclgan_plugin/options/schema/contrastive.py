@@ -25,12 +25,23 @@ def _own_or_frozen(value: Any) -> Any:
     )
 
 
+#: Of both ratios. Near over far has no bound where the output is the input.
+EPS = (
+    'keeps the ratio finite; a network that starts as the identity (its last layer zero) needs about a tenth '
+    "of the distance between output and ground truth: the log's warning says how much"
+)
+
+
 class ContrastiveIntraOptions(IntraCCLBaseOptions):
     """`intra_ccl`: the output near the ground truth and away from the input, in a semantic space."""
+
+    eps: float = option(EPS, 1e-7, gt=0)
 
 
 class ContrastiveInterOptions(InterCCLBaseOptions):
     """`inter_ccl`: the same in the feature levels of `net_d`, at random locations."""
+
+    eps: float = option(EPS, 1e-7, gt=0)
 
 
 class ContrastiveLCLOptions(LCLBaseOptions):
@@ -70,7 +81,11 @@ CONTRASTIVE_MAPS: tuple[type[Options], ...] = (
 class AddedLossesOptions(Options):
     """What stands in ``train`` beside the keys of the base model."""
 
-    contrastive_opt: ContrastiveLossesOptions | None = option("CCLGAN's losses", None)
+    contrastive_opt: ContrastiveLossesOptions | None = option(
+        "CCLGAN's losses; where the base adds up the gradients of K batches before a step, divide each "
+        'loss_weight by K: only its own losses are divided',
+        None,
+    )
     optim_h: Annotated[dict[str, Any] | None, BlockOf('optimizer')] = option(
         "optimizer of LCL's heads; ~ = Adam with a learning rate of 1e-3", None
     )
