@@ -34,4 +34,5 @@ def _nothing_to_go_on_with(monkeypatch):
     """What one test resumes, the next one does not."""
     monkeypatch.setattr(resume_state, 'starting_point', resume_state.starting_point)
     monkeypatch.setattr(resume_state, 'starting_dealing', resume_state.starting_dealing)
+    monkeypatch.setattr(resume_state, 'starting_images', resume_state.starting_images)
     monkeypatch.setattr(resume_state, 'starting_at_end', resume_state.starting_at_end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,10 @@ class UnpairedImageDataset(Dataset[Sample]):
     def _rainy_count(self) -> int:
         """Real rainy images, and behind them the clean ones that are rained on."""
         return len(self.lq) + len(self._rained)
+
+    def names_by_root(self) -> dict[str, Sequence[str]]:
+        """The images of both sides by the option of their root, below which the names are."""
+        return {side.key: side.source.names for side in (self.lq, self.gt)}
 
     def make_sampler(self, num_replicas: int = 1, rank: int = 0, ratio: float = 1) -> EpochSampler:
         """The sampler that makes runs repeatable.

@@ -1,6 +1,6 @@
 """30 iterations asked for, 16 run, exit code 0; a dataset smaller than one batch: no iteration at all,
-exit code 0. A run that goes on with another number of processes, or another batch, sees some images twice
-and others never, and does not say so.
+exit code 0. A run that goes on with another number of processes, another batch or other images sees some
+images twice and others never, and does not say so.
 
 In every release: ``create_train_val_dataloader`` counts the iterations of an epoch with ``ceil``, while
 the loader drops the last, incomplete batch; nothing is kept of how an epoch was dealt out. May go when it
@@ -21,6 +21,7 @@ from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace
 from cclgan_plugin.seeds import derive_seed
 from cclgan_plugin.training.epoch_plan import Dealing, EpochPlan, set_plan
+from cclgan_plugin.training.training_images import describe_images, image_differences
 
 __all__ = ['apply', 'count_epochs', 'create_train_val_dataloader', 'needed']
 
@@ -51,8 +52,8 @@ def create_train_val_dataloader(opt: dict[str, Any], logger: logging.Logger) -> 
 
     Raises:
         OptionError: the training set does not fill one batch, and ``datasets.train.small_set`` is not
-            ``repeat``; or the run to go on with was dealt out differently, and ``path.resume_changed`` is
-            not ``allow``.
+            ``repeat``; or the run to go on with was dealt out differently or had other images, and
+            ``path.resume_changed`` is not ``allow``.
     """
     original = create_train_val_dataloader.unmended  # type: ignore[attr-defined]
     train_loader, train_sampler, val_loaders, _, total_iter = original(opt, logger)
@@ -71,7 +72,7 @@ def create_train_val_dataloader(opt: dict[str, Any], logger: logging.Logger) -> 
         logger.info(f'small_set: repeat: dataset_enlarge_ratio is {train_opt["dataset_enlarge_ratio"]} now.')
         train_loader, train_sampler, val_loaders, _, total_iter = original(opt, logger)
     train_opt['iters_per_epoch'] = len(train_loader)
-    plan = _make_plan(opt, train_sampler, train_loader.batch_size)
+    plan = _make_plan(opt, train_loader, train_sampler)
     set_plan(plan)
     resumed_validation.remember_loaders(val_loaders)
     # A generator of its own: what a new epoch draws must not depend on how often the run was interrupted.
@@ -84,17 +85,18 @@ def create_train_val_dataloader(opt: dict[str, Any], logger: logging.Logger) -> 
     return train_loader, train_sampler, val_loaders, last_epoch, total_iter
 
 
-def _make_plan(opt: dict[str, Any], sampler: Any, batch: int) -> EpochPlan:
+def _make_plan(opt: dict[str, Any], loader: Any, sampler: Any) -> EpochPlan:
     """The plan of this run. What the interrupted epoch has used already is left out, where the sampler can
     do that (a dataset may bring one that cannot).
     """
-    world, share = opt['world_size'], len(sampler)
+    world, share, batch = opt['world_size'], len(sampler), loader.batch_size
+    images = describe_images(loader.dataset)
     dealing = Dealing(world, batch, share * world)
     epoch, iteration = resume_state.starting_point
     before = resume_state.starting_dealing
     if iteration == 0 or before is None:
-        return EpochPlan(dealing, epoch, iteration)
-    changes = before.differences(dealing)
+        return EpochPlan(dealing, epoch, iteration, images)
+    changes = before.differences(dealing) + image_differences(resume_state.starting_images, images)
     if changes and opt['path'].get('resume_changed') != 'allow':
         raise OptionError(
             f'{opt["path"]["resume_state"]} was saved by another kind of run: {"; ".join(changes)}. Go on as '
@@ -102,10 +104,10 @@ def _make_plan(opt: dict[str, Any], sampler: Any, batch: int) -> EpochPlan:
             'anew, and the run is not the one that an uninterrupted training would have been).'
         )
     if not hasattr(sampler, 'resume_at'):
-        return EpochPlan(dealing, epoch, iteration)
+        return EpochPlan(dealing, epoch, iteration, images)
     taken = min(before.taken // world, share)
     sampler.resume_at(epoch, taken)
-    return EpochPlan(Dealing(world, batch, share * world, taken * world), epoch, iteration)
+    return EpochPlan(Dealing(world, batch, share * world, taken * world), epoch, iteration, images)
 
 
 def apply() -> None:

@@ -29,13 +29,24 @@ from cclgan_plugin.training.distributed import from_first
 from cclgan_plugin.training.epoch_plan import Dealing
 from cclgan_plugin.training.retention import numbered_states
 from cclgan_plugin.training.run_lock import claim
+from cclgan_plugin.training.training_images import Images
 
-__all__ = ['apply', 'load_resume_state', 'needed', 'starting_at_end', 'starting_dealing', 'starting_point']
+__all__ = [
+    'apply',
+    'load_resume_state',
+    'needed',
+    'starting_at_end',
+    'starting_dealing',
+    'starting_images',
+    'starting_point',
+]
 
 #: (epoch, iteration) from which the run of this process goes on; the loaders' arithmetic wants to know.
 starting_point: tuple[int, int] = (0, 0)
 #: How the epoch was dealt out when it was interrupted; None if the state does not say.
 starting_dealing: Dealing | None = None
+#: The images that it trained on, by the option of their root; empty if the state does not say.
+starting_images: Images = {}
 #: Whether the run had ended there; its last validation came after its last state.
 starting_at_end = False
 
@@ -55,8 +66,8 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         WeightsError: ``path.resume_state`` cannot be read, is no training state, or its networks are missing.
         TrainingError: there are states, and none of them can be resumed.
     """
-    global starting_point, starting_dealing, starting_at_end
-    starting_point, starting_dealing, starting_at_end = (0, 0), None, False
+    global starting_point, starting_dealing, starting_images, starting_at_end
+    starting_point, starting_dealing, starting_images, starting_at_end = (0, 0), None, {}, False
     path = _latest_for_all(opt) if opt.get('auto_resume') else opt['path'].get('resume_state')
     if not path:
         return None
@@ -79,6 +90,7 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     starting_point = (state['epoch'], state['iter'])
     starting_at_end = state.get('total_iter') == state['iter']
     starting_dealing = _read_dealing(state)
+    starting_images = state.get('images') or {}
     return state
 
 

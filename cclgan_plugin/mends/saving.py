@@ -75,9 +75,9 @@ def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
     """Save optimizers and schedulers as ``training_states/{current_iter}.state``.
 
     The state also names the network files that were saved with it, by SHA-256, the seed, how the epoch
-    was dealt out, the generators of random numbers of every process, where the run is to end, and the best
-    values that were measured. All processes call this together, as BasicSR's pipeline lets them; the first
-    one writes.
+    was dealt out and of which images, the generators of random numbers of every process, where the run is
+    to end, and the best values that were measured. All processes call this together, as BasicSR's pipeline
+    lets them; the first one writes.
 
     A model may have more to resume than BasicSR knows of: ``extra_rank_state()`` gives what is different on
     every process, for the entry ``ranks``, and ``extra_training_state()`` further entries.
@@ -106,6 +106,7 @@ def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
     plan = current_plan()
     if plan is not None:
         state['dealing'] = asdict(plan.dealing_after(current_iter))
+        state['images'] = plan.images
     state['ranks'] = ranks
     state['total_iter'] = int(self.opt['train']['total_iter'])
     state['best_metric_results'] = plain_values(vars(self).get('best_metric_results', {}))

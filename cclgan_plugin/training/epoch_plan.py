@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,13 @@ class EpochPlan:
         dealing: of this run; ``taken`` is what the first epoch has lost already.
         start_epoch: in which the run starts or goes on.
         start_iter: iterations done before.
+        images: those that are dealt out, as training states keep them; empty if the dataset does not tell.
     """
 
     dealing: Dealing
     start_epoch: int = 0
     start_iter: int = 0
+    images: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def iters_per_epoch(self) -> int:

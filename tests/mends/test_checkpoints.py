@@ -4,6 +4,7 @@ not fit.
 
 from __future__ import annotations
 
+import copy
 import errno
 import logging
 import os
@@ -281,6 +282,33 @@ def test_a_resumed_run_goes_on_to_its_end(make_opt: MakeOpt, train: Train) -> No
     opt |= {'auto_resume': True, 'logger': {**opt['logger'], 'save_checkpoint_freq': 9}}
     train(opt)
     assert Path(opt['path']['training_states'], '9.state').is_file()
+
+
+def test_a_run_with_other_images_is_refused_unless_allowed(
+    make_opt: MakeOpt, train: Train, tmp_path: Path
+) -> None:
+    interrupted(make_opt, train)
+    opt = make_opt(total_iter=5) | {'auto_resume': True}
+    images = Path(opt['datasets']['train']['dataroot_lq'])
+    opt['datasets']['train'] |= dict.fromkeys(('dataroot_lq', 'dataroot_gt'), str(tmp_path / 'moved'))
+    images.rename(tmp_path / 'moved')
+    # As many as before, so that an epoch is as long as it was.
+    (tmp_path / 'moved/0.png').rename(tmp_path / 'moved/a.png')
+    with pytest.raises(OptionError, match=r'another kind of run: dataroot_gt: images of other names, or in'):
+        train(copy.deepcopy(opt))
+    opt['path']['resume_changed'] = 'allow'
+    train(copy.deepcopy(opt))
+    # The state now has the images of now, and an older one none at all.
+    (tmp_path / 'moved/a.png').rename(tmp_path / 'moved/0.png')
+    opt['path']['resume_changed'] = 'error'
+    path = Path(opt['path']['training_states'], '4.state')
+    state = torch.load(path, weights_only=True)
+    assert state['images']['dataroot_gt']['number'] == 8
+    train(copy.deepcopy(opt))
+    (tmp_path / 'moved/0.png').rename(tmp_path / 'moved/a.png')
+    del state['images']
+    torch.save(state, path)
+    train(opt)
 
 
 def test_damaged_and_stray_states_are_passed_over_by_name(
