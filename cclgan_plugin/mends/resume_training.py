@@ -1,6 +1,7 @@
 """A training state of another model: ``AssertionError: Wrong lengths of optimizers``, or torch's own words. A
 run that is resumed with longer periods or other milestones keeps the old ones, and may learn nothing more.
-With other ``betas`` or ``weight_decay`` it keeps the old ones too; with another optimizer it fails later.
+With other ``betas`` or ``weight_decay`` it keeps the old ones too; with another optimizer it fails later, or
+goes on with the means and the learning rate of the one before. Another ``lr`` is ignored without a word.
 The best values that were measured are forgotten, and random numbers begin anew.
 
 In every release: ``BaseModel.resume_training``. May go when it says which state does not fit, and how.
@@ -12,6 +13,7 @@ from typing import Any
 
 from basicsr.models import lr_scheduler
 from basicsr.models.base_model import BaseModel
+from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import get_dist_info
 
 from cclgan_plugin.errors import WeightsError
@@ -33,7 +35,8 @@ def resume_training(self: Any, resume_state: dict[str, Any]) -> None:
     have been seeded.
 
     Raises:
-        WeightsError: the state was saved by a model with other optimizers or schedulers.
+        WeightsError: the state was saved by a model with other optimizers or schedulers, or optimizers of
+            another kind.
     """
     path = self.opt['path'].get('resume_state')
     for kind, own in (('optimizers', self.optimizers), ('schedulers', self.schedulers)):
@@ -43,6 +46,9 @@ def resume_training(self: Any, resume_state: dict[str, Any]) -> None:
                 f'path.resume_state: {path} was saved with {len(saved)} {kind}; model_type '
                 f'{self.opt.get("model_type")} has {len(own)} with these options.'
             )
+        if kind == 'optimizers':
+            _check_kinds(self, resume_state)
+            _tell_rates(self, saved)
         for number, (one, state) in enumerate(zip(own, saved, strict=True)):
             if kind == 'schedulers' and type(one).__module__ == lr_scheduler.__name__:
                 # The options of the resumed run count.
@@ -65,6 +71,43 @@ def resume_training(self: Any, resume_state: dict[str, Any]) -> None:
         set_rng_state(ranks[rank]['rng'], self.device)
     if resume_state.get('best_metric_results'):
         self.best_metric_results = resume_state['best_metric_results']
+
+
+def _check_kinds(model: Any, resume_state: dict[str, Any]) -> None:
+    """What one kind of optimizer has learnt of the gradients is nothing to another, even where it fits."""
+    now = [type(optimizer).__name__ for optimizer in model.optimizers]
+    then = resume_state.get('optimizer_types') or now  # older states, and BasicSR's, have no names
+    changes = [
+        f'optimizer {number} was {before}, is {after} now{_option_of(model, number)}'
+        for number, (before, after) in enumerate(zip(then, now, strict=True))
+        if before != after
+    ]
+    if changes:
+        raise WeightsError(
+            f'path.resume_state: {model.opt["path"].get("resume_state")}: {"; ".join(changes)}. Write it as '
+            'it was, or begin a new run, of another name, from the weights of that one '
+            '(path.pretrain_network_g and so on)'
+        )
+
+
+def _tell_rates(model: Any, saved: list[dict[str, Any]]) -> None:
+    """The initial learning rates of the beginning stay; one in the options that is another is told so."""
+    for number, (optimizer, state) in enumerate(zip(model.optimizers, saved, strict=True)):
+        for own, group in zip(optimizer.param_groups, state['param_groups'], strict=False):
+            now, then = own.get('initial_lr'), group.get('initial_lr')
+            if now is not None and then is not None and float(now) != float(then):
+                get_root_logger().warning(
+                    f'optimizer {number}{_option_of(model, number)}: the run began with a learning rate of '
+                    f'{float(then):g}, which still counts, not the {float(now):g} of the options'
+                )
+                break  # the other groups most often follow the same option
+
+
+def _option_of(model: Any, number: int) -> str:
+    """Where the options describe an optimizer, if its name in the model tells."""
+    names = [name for name, value in vars(model).items() if value is model.optimizers[number]]
+    options = [name.replace('optimizer_', 'optim_', 1) for name in names if name.startswith('optimizer_')]
+    return f' (train.{options[0]})' if options and options[0] in model.opt['train'] else ''
 
 
 def apply() -> None:

@@ -74,10 +74,10 @@ def save_network(
 def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
     """Save optimizers and schedulers as ``training_states/{current_iter}.state``.
 
-    The state also names the network files that were saved with it, by SHA-256, the seed, how the epoch
-    was dealt out and of which images, the generators of random numbers of every process, where the run is
-    to end, and the best values that were measured. All processes call this together, as BasicSR's pipeline
-    lets them; the first one writes.
+    The state also names the kinds of the optimizers, the network files that were saved with it, by SHA-256,
+    the seed, how the epoch was dealt out and of which images, the generators of random numbers of every
+    process, where the run is to end, and the best values that were measured. All processes call this
+    together, as BasicSR's pipeline lets them; the first one writes.
 
     A model may have more to resume than BasicSR knows of: ``extra_rank_state()`` gives what is different on
     every process, for the entry ``ranks``, and ``extra_training_state()`` further entries.
@@ -99,6 +99,7 @@ def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
         'epoch': epoch,
         'iter': current_iter,
         'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
+        'optimizer_types': [type(optimizer).__name__ for optimizer in self.optimizers],
         'schedulers': [scheduler.state_dict() for scheduler in self.schedulers],
         'networks': dict(vars(self).get('_saved_networks', {}).get(current_iter, {})),
         'manual_seed': self.opt.get('manual_seed'),

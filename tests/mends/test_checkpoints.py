@@ -507,6 +507,42 @@ def test_a_state_of_another_model_is_refused(make_opt: MakeOpt, train: Train, mo
         model.resume_training(state)
 
 
+def test_another_kind_of_optimizer_is_refused(make_opt: MakeOpt, train: Train) -> None:
+    """SGD needs nothing of what Adam has left, and AdamW the same as Adam; so torch takes either."""
+    interrupted(make_opt, train)
+    for kind in ('AdamW', 'SGD'):
+        opt = make_opt(total_iter=5, optim_g={'type': kind, 'lr': 1e-3}) | {'auto_resume': True}
+        told = rf'4\.state: optimizer 0 was Adam, is {kind} now \(train\.optim_g\)\. Write it as it was'
+        with pytest.raises(WeightsError, match=told):
+            train(opt)
+    path = Path(opt['path']['training_states'], '4.state')
+    state = torch.load(path, weights_only=True)
+    model = build_model(make_opt(optim_g={'type': 'AdamW', 'lr': 1e-3}))
+    BaseModel.resume_training.unmended(model, copy.deepcopy(state))
+    # A state that has no names, as they were before.
+    assert state.pop('optimizer_types') == ['Adam']
+    model.resume_training(state)
+
+
+@pytest.mark.parametrize('rate', [1e-3, 2e-3])
+def test_a_learning_rate_that_does_not_count_is_told(
+    make_opt: MakeOpt, train: Train, caplog: pytest.LogCaptureFixture, rate: float
+) -> None:
+    opt = interrupted(make_opt, train)
+    state = torch.load(Path(opt['path']['training_states'], '4.state'), weights_only=True)
+    model = build_model(make_opt(optim_g={'type': 'Adam', 'lr': rate}))
+    logging.getLogger('basicsr').addHandler(caplog.handler)
+    try:
+        model.resume_training(state)
+    finally:
+        logging.getLogger('basicsr').removeHandler(caplog.handler)
+    told = '(train.optim_g): the run began with a learning rate of 0.001, which still counts, not the 0.002'
+    assert (told in caplog.text) is (rate != 1e-3)
+    assert 'learning rate' not in caplog.text.replace(told, '')
+    model.update_learning_rate(5)
+    assert model.get_current_learning_rate() == [1e-3]
+
+
 def test_the_best_values_of_before_stand_beside_metrics_that_are_new(model: BaseModel) -> None:
     model.opt['val'] = {'metrics': {'psnr': {}, 'ssim': {}}}
     for mended in (True, False):
