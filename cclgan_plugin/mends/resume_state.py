@@ -29,6 +29,7 @@ from cclgan_plugin.training.distributed import from_first
 from cclgan_plugin.training.epoch_plan import Dealing
 from cclgan_plugin.training.retention import numbered_states
 from cclgan_plugin.training.run_lock import claim
+from cclgan_plugin.training.state_networks import of_another_run
 from cclgan_plugin.training.training_images import Images
 
 __all__ = [
@@ -224,17 +225,20 @@ def _check_networks(opt: dict[str, Any], state: dict[str, Any], path: str | Path
             logging.getLogger('basicsr').warning(f'{path} was saved without {unsaved}.')
         for file in saved:
             if not file.is_file():
-                raise WeightsError(f'{path} goes with {file}, and there is no such file.')
+                raise WeightsError(
+                    f'{path} goes with {file}, and there is no such file.{of_another_run(opt, path)}'
+                )
             if sha256_of(file) != digests[file.name]:
                 raise WeightsError(
                     f'{path} and {file} do not belong together: one was saved without the other.'
+                    f'{of_another_run(opt, path)}'
                 )
         return
     present = [file for file in files if file.is_file()]
     if files and not present:
         raise WeightsError(
             f'{path} goes with the networks saved in the same iteration, such as {files[0]}, '
-            'and there are none.'
+            f'and there are none.{of_another_run(opt, path)}'
         )
     for file in present:
         load_data_only(file)

@@ -9,6 +9,8 @@ import errno
 import logging
 import os
 import pickle
+import re
+import shutil
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -366,6 +368,35 @@ def test_a_state_without_its_networks_is_refused(make_opt: MakeOpt, train: Train
         train_module.load_resume_state(opt)
     opt['path']['ignore_resume_networks'] = ['network_g']
     assert train_module.load_resume_state(opt)['iter'] == 4
+
+
+def test_a_state_of_another_run_says_which(make_opt: MakeOpt, train: Train, tmp_path: Path) -> None:
+    """What is advised helps: the name of then, or its folder under the name of now."""
+    then = interrupted(make_opt, train)
+    folder = Path(then['path']['experiments_root'])
+    now = copy.deepcopy(then) | {'name': 'other', 'auto_resume': False}
+    now['path'] |= {
+        key: value.replace(f'{folder}', f'{folder.parent}/other')
+        for key, value in then['path'].items()
+        if isinstance(value, str)
+    }
+    state = str(folder / 'training_states/4.state')
+    for opt in (then, now):
+        opt['auto_resume'], opt['path']['resume_state'] = False, state
+    ways = f'is of the run in {folder}: set name: tiny, or copy that folder to {folder.parent}/other first.'
+    with pytest.raises(WeightsError, match=re.escape(ways)):
+        train_module.load_resume_state(copy.deepcopy(now))
+    assert train_module.load_resume_state(copy.deepcopy(then))['iter'] == 4
+    shutil.copytree(folder, folder.parent / 'other')
+    now['train']['total_iter'] = 5
+    train(copy.deepcopy(now))
+    # What lies there by now may be another run's.
+    (folder.parent / 'other/models/net_g_4.pth').write_bytes(b'')
+    with pytest.raises(WeightsError, match=r'do not belong together.* of the run in .*: set name: tiny\.$'):
+        train_module.load_resume_state(copy.deepcopy(now))
+    Path(then['path']['models'], 'net_g_4.pth').unlink()
+    with pytest.raises(WeightsError, match=r'net_g_4\.pth, and there is no such file\.$'):
+        train_module.load_resume_state(then)
 
 
 def test_a_network_that_the_model_never_saved_is_no_reason_to_begin_anew(
