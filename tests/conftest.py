@@ -35,4 +35,5 @@ def _nothing_to_go_on_with(monkeypatch):
     monkeypatch.setattr(resume_state, 'starting_point', resume_state.starting_point)
     monkeypatch.setattr(resume_state, 'starting_dealing', resume_state.starting_dealing)
     monkeypatch.setattr(resume_state, 'starting_images', resume_state.starting_images)
+    monkeypatch.setattr(resume_state, 'starting_networks', resume_state.starting_networks)
     monkeypatch.setattr(resume_state, 'starting_at_end', resume_state.starting_at_end)

@@ -1,6 +1,7 @@
 """``path.pretrain_network_g`` with a file of another kind or architecture: a traceback without the
 file's name or the option's. What a file lacks is drawn at random, once for the generator and once more for
-its average; the average looks for ``params_ema`` or ``params``, whatever key the options name.
+its average; the average looks for ``params_ema`` or ``params``, whatever key the options name. A network that
+was added to the options of a run to go on with: a file is missing that never was.
 
 In every release: ``BaseModel.load_network``.
 ``.safetensors`` files are not read at all.
@@ -17,9 +18,11 @@ from basicsr.utils import get_root_logger
 from torch import Tensor, nn
 
 from cclgan_plugin.errors import WeightsError
+from cclgan_plugin.mends import resume_state
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
 from cclgan_plugin.mends.trusted_load import BareWeights, load_data_only
+from cclgan_plugin.training.state_networks import of_networks_added
 from cclgan_plugin.weight_names import bare_names
 
 __all__ = ['apply', 'load_network', 'needed']
@@ -41,13 +44,16 @@ def load_network(
         param_key: ``params``, ``params_ema`` (falls back to ``params``), or None for a file of bare weights.
 
     Raises:
-        WeightsError: the file cannot be read, holds no such key, or fits another network.
+        WeightsError: the file cannot be read, holds no such key, or fits another network; or the run that is
+            to go on had no such network.
     """
     average = net is vars(self).get('net_g_ema')
     if average:
         self.model_ema(0)  # what the file lacks is the generator's
     net = self.get_bare_model(net)
     name = net.__class__.__name__
+    if words := of_networks_added(self.opt, load_path, resume_state.starting_networks):
+        raise WeightsError(words)
     loaded = load_data_only(load_path)
     logger = get_root_logger()
     if average and param_key == 'params_ema' and not (isinstance(loaded, dict) and param_key in loaded):

@@ -39,6 +39,7 @@ __all__ = [
     'starting_at_end',
     'starting_dealing',
     'starting_images',
+    'starting_networks',
     'starting_point',
 ]
 
@@ -48,6 +49,8 @@ starting_point: tuple[int, int] = (0, 0)
 starting_dealing: Dealing | None = None
 #: The images that it trained on, by the option of their root; empty if the state does not say.
 starting_images: Images = {}
+#: The files of networks that were saved with it; empty if the state does not say.
+starting_networks: frozenset[str] = frozenset()
 #: Whether the run had ended there; its last validation came after its last state.
 starting_at_end = False
 
@@ -67,8 +70,9 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         WeightsError: ``path.resume_state`` cannot be read, is no training state, or its networks are missing.
         TrainingError: there are states, and none of them can be resumed.
     """
-    global starting_point, starting_dealing, starting_images, starting_at_end
-    starting_point, starting_dealing, starting_images, starting_at_end = (0, 0), None, {}, False
+    global starting_point, starting_dealing, starting_images, starting_networks, starting_at_end
+    starting_point, starting_dealing, starting_images = (0, 0), None, {}
+    starting_networks, starting_at_end = frozenset(), False
     path = _latest_for_all(opt) if opt.get('auto_resume') else opt['path'].get('resume_state')
     if not path:
         return None
@@ -92,6 +96,7 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     starting_at_end = state.get('total_iter') == state['iter']
     starting_dealing = _read_dealing(state)
     starting_images = state.get('images') or {}
+    starting_networks = frozenset(state.get('networks') or ())
     return state
 
 

@@ -399,6 +399,29 @@ def test_a_state_of_another_run_says_which(make_opt: MakeOpt, train: Train, tmp_
         train_module.load_resume_state(then)
 
 
+def test_a_network_that_the_run_did_not_have_is_told_from_one_that_is_lost(
+    make_opt: MakeOpt, train: Train
+) -> None:
+    opt = interrupted(make_opt, train)
+    opt['network_h'] = dict(opt['network_g'])
+    opt['train']['contrastive_opt'] = {'lcl': {'type': 'LCLLoss'}}
+    state = train_module.load_resume_state(opt)
+    file = Path(opt['path']['models'], 'net_h_4.pth')
+    model = build_model(opt)
+    told = (
+        rf'no file {file}: the run of .*4\.state had no network_h\. Leave out network_h, '
+        rf'train\.contrastive_opt\.lcl; or begin .*path\.pretrain_network_g: {file.parent}/net_g_4\.pth$'
+    )
+    with pytest.raises(WeightsError, match=told):
+        model.load_network(model.net_g, file)
+    # What the state says nothing of may be lost.
+    del state['networks']
+    torch.save(state, opt['path']['resume_state'])
+    train_module.load_resume_state(opt)
+    with pytest.raises(WeightsError, match=rf'There is no file {file}\.$'):
+        model.load_network(model.net_g, file)
+
+
 def test_a_network_that_the_model_never_saved_is_no_reason_to_begin_anew(
     make_opt: MakeOpt, train: Train
 ) -> None:
