@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from basicsr.utils import get_root_logger
+
 from cclgan_plugin.mends.metrics_without_truth import measuring_sets
 from cclgan_plugin.models.cclgan_parts import SIDE_NETWORKS, CCLGANParts
 from cclgan_plugin.models.image_pool import ImagePool
@@ -49,13 +51,22 @@ class CCLGANStates(CCLGANParts):
     def _update_best_metric_result(
         self, dataset_name: str, metric: str, val: float, current_iter: Any
     ) -> None:
-        """BasicSR's; the best network by ``logger.keep_best`` is saved too."""
+        """BasicSR's; the best network by ``logger.keep_best`` is saved too; that there is none is told."""
         super()._update_best_metric_result(dataset_name, metric, val, current_iter)
-        best = self.best_metric_results[dataset_name][metric]['iter'] == current_iter
-        if self.is_train and best and metric == self.opt['logger'].get('keep_best'):
-            datasets, kind = self.opt['datasets'], self.opt['val']['metrics'][metric]['type']
-            if dataset_name == datasets[next(measuring_sets(datasets, kind))]['name']:
-                self._save_generator('net_g_best', metric)
+        if not self.is_train or metric != self.opt['logger'].get('keep_best'):
+            return
+        datasets, kind = self.opt['datasets'], self.opt['val']['metrics'][metric]['type']
+        if dataset_name != datasets[next(measuring_sets(datasets, kind))]['name']:
+            return
+        found = self.best_metric_results[dataset_name][metric]['iter']
+        if found == current_iter:
+            self._save_generator('net_g_best', metric)
+        elif found == -1 and self.record.finished:
+            # No comparison with NaN is true, so that no validation of the run was ever the best.
+            get_root_logger().warning(
+                f'keep_best: {metric} could not be measured on any image of {dataset_name}; '
+                f'there is no net_g_best_{metric}.pth'
+            )
 
     def extra_training_state(self) -> dict[str, Any]:
         """What a resumed run needs besides optimizers and schedulers; locations follow from the iteration."""
