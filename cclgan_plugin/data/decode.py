@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import cv2
 import numpy as np
 from kornia_rs import io as png
-from PIL import TiffImagePlugin
 
 from cclgan_plugin.data.exif import upright
+from cclgan_plugin.data.grey_alpha_tiff import first_directory, grey_and_alpha
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.jpeg import is_whole_jpeg
 from cclgan_plugin.data.jpeg_pixels import decode_usual_jpeg
@@ -77,6 +76,8 @@ def decode_image(data: bytes, name: str, at_least: int | None = None) -> np.ndar
         image = decode_usual_jpeg(data)
     if image is None and kind == 'JPEG' and not is_whole_jpeg(data):
         raise ImageError(f'{name}: the JPEG file is truncated, its end is missing')
+    if kind == 'TIFF' and not _tiff_tags(data) and (both := grey_and_alpha(data, name)) is not None:
+        return np.repeat(both[..., :1], 3, axis=2)
     deep = False
     if image is None and _suits_opencv(data, kind, name):
         image = _with_opencv(data, _reduction(data, at_least) if kind == 'JPEG' else None)
@@ -218,7 +219,8 @@ def _with_pillow(data: bytes, kind: str, name: str) -> np.ndarray:
         if kind == 'TIFF' and (pixels := _tiff_pixels(data)):
             reason = f'{reason}; it announces {pixels}'
         raise ImageError(
-            f'{name}: the {kind} file is truncated, damaged or not of 8 or 16 bits ({reason})'
+            f'{name}: the {kind} file is truncated, damaged or of a kind that is not read ({reason}); '
+            'expected grey or colours, perhaps with alpha, as whole numbers of 8 or 16 bits'
         ) from error
     pixels = _tiff_pixels(data) or '32 bits per channel'
     raise ImageError(f'{name}: 8 or 16 bits per channel were expected, this {kind} file has {pixels}')
@@ -226,16 +228,12 @@ def _with_pillow(data: bytes, kind: str, name: str) -> np.ndarray:
 
 def _tiff_pixels(data: bytes) -> str | None:
     """What a TIFF file says about its pixels, in words; None = nothing that could be read."""
-    head = data[: 16 if data[2:4] in (b'+\0', b'\0+') else 8]
+    tags = first_directory(data)
     try:
-        tags = TiffImagePlugin.ImageFileDirectory_v2(head)
-        file = io.BytesIO(data)
-        file.seek(tags.next)
-        tags.load(file)
         bits = tags[_TIFF_BITS]
         kind = {2: 'signed whole numbers', 3: 'floating-point numbers'}.get(
             tags.get(_TIFF_SAMPLES, (1,))[0], 'whole numbers'
         )
-    except Exception:  # Pillow's readers raise many kinds
+        return f'{len(bits)} channel(s) of {kind} of {max(bits)} bits'
+    except Exception:  # a damaged tag may hold anything
         return None
-    return f'{len(bits)} channel(s) of {kind} of {max(bits)} bits'

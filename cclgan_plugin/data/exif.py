@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PIL import Image, ImageOps
 
 #: The EXIF tag of eight ways to hold a camera.
@@ -44,3 +45,11 @@ def upright(image: Image.Image) -> Image.Image:
     image.load()
     turn = _TURNS.get(orientation_of(image))
     return image if turn is None else image.transpose(turn)
+
+
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Pixels ``(H, W[, C])`` made upright: EXIF's eight orientations."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    across, down = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
+    return pixels[:: -1 if down else 1, :: -1 if across else 1]

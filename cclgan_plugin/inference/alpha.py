@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from cclgan_plugin.data.exif import orientation_of, upright
+from cclgan_plugin.data.exif import orientation_of, turned, upright
+from cclgan_plugin.data.grey_alpha_tiff import grey_and_alpha
 
 _TIFF_EXTRA_SAMPLES, _ASSOCIATED = 338, 1
 
@@ -21,6 +22,8 @@ def alpha_of(data: bytes, header: Image.Image, pixels: np.ndarray) -> np.ndarray
     """
     if pixels.dtype == np.uint8:
         return np.asarray(upright(header).convert('RGBA'))[..., 3]
+    if header.format == 'TIFF' and (both := grey_and_alpha(data, 'the picture')) is not None:
+        return both[..., 1]
     found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if found is not None and found.ndim == 2:
         # Grey with one value that is transparent, which OpenCV does not look at.
@@ -30,7 +33,7 @@ def alpha_of(data: bytes, header: Image.Image, pixels: np.ndarray) -> np.ndarray
     alpha = found[..., 3].astype(np.uint16)
     if header.format != 'TIFF':
         # Of pictures that it reads unchanged, OpenCV turns TIFF files only.
-        alpha = _turned(alpha, orientation_of(header))
+        alpha = turned(alpha, orientation_of(header))
     return alpha if alpha.shape == pixels.shape[:2] else None
 
 
@@ -44,11 +47,3 @@ def freed_of(alpha: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """16-bit colours divided by alpha."""
     colours = pixels.astype(np.float32) * (65535 / np.maximum(alpha, 1).astype(np.float32))[..., None]
     return np.rint(np.minimum(colours, 65535)).astype(np.uint16)
-
-
-def _turned(plane: np.ndarray, orientation: int) -> np.ndarray:
-    """A plane made upright: EXIF's eight orientations."""
-    if orientation in (5, 6, 7, 8):
-        plane = plane.T
-    across, down = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
-    return plane[:: -1 if down else 1, :: -1 if across else 1]

@@ -14,6 +14,7 @@ from PIL import Image
 
 from cclgan_plugin.data.decode import decode_image, format_of
 from cclgan_plugin.data.exif import ORIENTATION
+from cclgan_plugin.data.grey_alpha_tiff import for_pillow
 from cclgan_plugin.data.image_error import ImageError
 from cclgan_plugin.data.image_file import eight_bits
 from cclgan_plugin.data.image_folder import IMAGE_EXTENSIONS
@@ -78,7 +79,7 @@ def read_picture(path: str) -> Picture:
     kind = format_of(data)
     assert kind is not None
     try:
-        with open_image(data, kind) as header:
+        with open_image(for_pillow(data) if kind == 'TIFF' else data, kind) as header:
             frames = getattr(header, 'n_frames', 1)
             if frames > 1 and header.format in ('PNG', 'WEBP', 'TIFF'):
                 raise ImageError(

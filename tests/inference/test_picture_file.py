@@ -244,6 +244,57 @@ def test_turned_16_bit_tiff_keeps_its_alpha_upright(tmp_path, orientation):
     np.testing.assert_array_equal(found[..., :3] // 257, upright.pixels)
 
 
+DEEP_GREY_ALPHA = np.dstack([DEEP[..., 0], ALPHA.astype(np.uint16) * 257])
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_16_bit_grey_with_alpha_comes_back_from_tiff_files_and_other_programs(tmp_path, orientation):
+    file, colours = tmp_path / 'a.tif', tmp_path / 'b.tif'
+    settings = {'extrasamples': ['unassalpha'], 'planarconfig': 'contig', 'metadata': None, 'iccprofile': ICC}
+    settings |= {'extratags': [(274, 3, 1, orientation, True), (271, 2, 0, 'Maker', True)]}
+    tifffile.imwrite(file, DEEP_GREY_ALPHA, photometric='minisblack', byteorder='>', **settings)
+    tifffile.imwrite(colours, DEEP_GREY_ALPHA[..., [0, 0, 0, 1]], photometric='rgb', **settings)
+    expected = tifffile.imread(again(colours))[..., [0, 3]]
+    out = again(file)
+    np.testing.assert_array_equal(tifffile.imread(out), expected)
+    found = read_picture(str(out))
+    assert found.grey
+    np.testing.assert_array_equal(found.alpha, expected[..., 1])
+    with Image.open(again(out, '.png')) as image:
+        assert (image.info['icc_profile'], image.getexif()[271]) == (ICC, 'Maker')
+
+
+@pytest.mark.parametrize('planes', ['contig', 'separate'])
+def test_16_bit_grey_that_is_multiplied_by_alpha_is_freed_of_it(tmp_path, planes):
+    grey, alpha = DEEP_GREY_ALPHA[..., 0], DEEP_GREY_ALPHA[..., 1]
+    pixels = np.dstack([np.rint(grey * (alpha / 65535)).astype(np.uint16), alpha])
+    tifffile.imwrite(
+        tmp_path / 'a.tif',
+        pixels if planes == 'contig' else np.ascontiguousarray(np.moveaxis(pixels, 2, 0)),
+        photometric='minisblack',
+        planarconfig=planes,
+        extrasamples=['assocalpha'],
+        compression='zlib',
+        predictor=True,
+    )
+    found = tifffile.imread(again(tmp_path / 'a.tif'))
+    np.testing.assert_array_equal(found[..., 1], alpha)
+    assert np.abs(found[..., 0].astype(int) - grey)[alpha > 30_000].max() <= 2
+
+
+@pytest.mark.parametrize(('compressed', 'pages'), [(True, 1), (False, 1), (False, 2)])
+def test_16_bit_grey_with_alpha_that_cannot_be_used_is_named(tmp_path, compressed, pages):
+    pixels = np.stack([DEEP_GREY_ALPHA] * pages)
+    settings = {'photometric': 'minisblack', 'planarconfig': 'contig', 'extrasamples': ['unassalpha']}
+    tifffile.imwrite(tmp_path / 'a.tif', pixels, compression='zlib' if compressed else None, **settings)
+    if pages == 1:
+        data = (tmp_path / 'a.tif').read_bytes()
+        (tmp_path / 'a.tif').write_bytes(data[:-500])
+    message = 'the TIFF file is truncated' if pages == 1 else 'it holds 2 frames or pages'
+    with pytest.raises(ImageError, match=rf'a\.tif: {message}'):
+        read_picture(str(tmp_path / 'a.tif'))
+
+
 def test_16_bit_colours_that_are_multiplied_by_alpha_are_freed_of_it(tmp_path):
     alpha = ALPHA.astype(np.uint16) * 257
     multiplied = np.rint(DEEP * (alpha / 65535)[..., None]).astype(np.uint16)
@@ -307,8 +358,9 @@ def test_without_the_extension_of_an_image_the_format_stays(tmp_path, name, kind
 )
 def test_tiff_files_of_other_pixels_are_called_what_they_are(tmp_path, pixels, settings, message):
     tifffile.imwrite(tmp_path / 'a.tif', pixels, **settings)
-    with pytest.raises(ImageError, match=message):
+    with pytest.raises(ImageError, match=message) as error:
         read_picture(str(tmp_path / 'a.tif'))
+    assert 'not of 8 or 16 bits' not in str(error.value)
 
 
 def test_jpeg_2000_is_called_by_its_name(tmp_path):
