@@ -90,7 +90,8 @@ def visible_files(
 
     Names that begin with a dot are left out (also folders, and the ``._photo.jpg`` that macOS leaves on
     other disks). Links are followed; a folder that several links lead to, perhaps in a circle, is visited
-    once. A link that leads nowhere counts as a file: it is named when it is read.
+    once. A link that leads nowhere counts as a file: it is named when it is read. Pipes and devices do not,
+    nor links to them: reading them might never end.
 
     Args:
         root: the folder.
@@ -124,7 +125,7 @@ def visible_files(
             name = folder + entry.name
             if _is_folder(entry):
                 (links if entry.is_symlink() else folders).append(f'{name}/')
-            elif entry.is_symlink() or entry.is_file():
+            elif _is_file(entry):
                 files.append(name)
     return sorted(files)
 
@@ -177,3 +178,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads to itself
         return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        if entry.is_file():
+            return True
+    except OSError:  # a link that leads to itself
+        pass
+    return entry.is_symlink() and not os.path.exists(entry.path)

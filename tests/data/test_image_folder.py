@@ -62,6 +62,15 @@ def test_what_is_neither_file_nor_folder_is_left_out(tmp_path: Path) -> None:
     assert find_images(str(tmp_path)) == ['a.png']
 
 
+def test_links_to_pipes_and_devices_are_left_out_too(tmp_path: Path) -> None:
+    """Reading them would never end, or fill the memory."""
+    _touch(tmp_path, 'in/a.png')
+    os.mkfifo(tmp_path / 'pipe')
+    for name, target in (('p', tmp_path / 'pipe'), ('z', '/dev/zero'), ('loop', 'loop.png'), ('b', 'a.png')):
+        os.symlink(target, tmp_path / 'in' / f'{name}.png')
+    assert find_images(str(tmp_path / 'in')) == ['a.png', 'b.png', 'loop.png']
+
+
 def test_a_missing_folder_is_named_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / 'rainy' / 'train').mkdir(parents=True)
     with pytest.raises(
