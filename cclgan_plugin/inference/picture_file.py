@@ -25,7 +25,13 @@ from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
 from cclgan_plugin.inference.alpha import alpha_of, freed_of, is_associated
 from cclgan_plugin.inference.pixels import LUMA
-from cclgan_plugin.inference.png_file import colour_chunks, is_grey_with_alpha, png16, with_chunks
+from cclgan_plugin.inference.png_file import (
+    colour_chunks,
+    is_grey_with_alpha,
+    png16,
+    with_chunks,
+    without_texts,
+)
 from cclgan_plugin.inference.xmp import xmp_of
 
 _JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
@@ -79,7 +85,7 @@ def read_picture(path: str) -> Picture:
     kind = format_of(data)
     assert kind is not None
     try:
-        with open_image(for_pillow(data) if kind == 'TIFF' else data, kind) as header:
+        with open_image(_for_pillow(data, kind), kind) as header:
             frames = getattr(header, 'n_frames', 1)
             if frames > 1 and header.format in ('PNG', 'WEBP', 'TIFF'):
                 raise ImageError(
@@ -102,6 +108,13 @@ def read_picture(path: str) -> Picture:
     grey = mode in _GREY or mode.startswith('I;16') or (is_png and is_grey_with_alpha(data))
     chunks = colour_chunks(data) if is_png else b''
     return Picture(pixels, alpha, grey, icc or None, exif, dpi, kind, chunks, xmp)
+
+
+def _for_pillow(data: bytes, kind: str) -> bytes:
+    """The file without what Pillow would refuse it for, though its pixels have been decoded."""
+    if kind == 'TIFF':
+        return for_pillow(data)
+    return without_texts(data) if kind == 'PNG' else data
 
 
 def _decoded(data: bytes, path: str) -> np.ndarray:

@@ -15,6 +15,11 @@ _SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _HEAD = 33
 #: Which colours the numbers stand for (PNG, third edition, 11.3.2), beside the profile.
 _COLOUR = (b'cHRM', b'gAMA', b'sRGB', b'cICP')
+_TEXTS = (b'tEXt', b'zTXt', b'iTXt')
+#: Where ImageMagick keeps EXIF: compressed after a byte for the method, or as it is.
+_EXIF_TEXT = b'Raw profile type exif\0'
+#: What Pillow takes of a text, in bytes.
+_LONGEST_TEXT = 1 << 20
 _GREY_WITH_ALPHA = 4
 #: A row is stored as its difference from the one above, byte by byte.
 _FROM_ABOVE = 2
@@ -38,6 +43,37 @@ def colour_chunks(data: bytes) -> bytes:
         if name in _COLOUR and data[begin:end] == chunk(name, data[begin + 8 : end - 4]):
             found.setdefault(name, data[begin:end])
     return b''.join(found.values())
+
+
+def without_texts(data: bytes) -> bytes:
+    """A PNG file without its texts but EXIF, because Pillow refuses a picture of which one is too long.
+
+    Other metadata in them, such as XMP or the profile ``APP1``, are not taken over anyway.
+
+    Args:
+        data: a file that begins with the PNG signature.
+    """
+    kept, position = [], 0
+    for name, begin, end in chunks(data):
+        if name in _TEXTS and not _is_exif_text(name, data[begin + 8 : end - 4]):
+            kept.append(data[position:begin])
+            position = end
+    return b''.join([*kept, data[position:]]) if kept else data
+
+
+def _is_exif_text(name: bytes, content: bytes) -> bool:
+    """Whether it is EXIF that Pillow reads."""
+    if name == b'iTXt' or not content.startswith(_EXIF_TEXT):
+        return False
+    text = content[len(_EXIF_TEXT) :]
+    if name == b'zTXt':
+        inflating = zlib.decompressobj()
+        try:
+            inflating.decompress(text[1:], _LONGEST_TEXT)
+        except zlib.error:
+            return False
+        return not inflating.unconsumed_tail
+    return len(text) <= _LONGEST_TEXT
 
 
 def is_grey_with_alpha(data: bytes) -> bool:

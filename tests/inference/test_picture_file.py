@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -88,8 +90,6 @@ def test_16_bits_with_alpha_profile_and_exif(tmp_path, orientation):
 
 
 def test_16_bit_png_keeps_its_profile(tmp_path):
-    import zlib
-
     content = cv2.imencode('.png', DEEP)[1].tobytes()
     part = chunk(b'iCCP', b'x\0\0' + zlib.compress(ICC))
     (tmp_path / 'a.png').write_bytes(content[:33] + part + content[33:])
@@ -322,8 +322,6 @@ def test_16_bit_grey_keeps_its_transparent_value(tmp_path):
     [((300, 1), (300, 300)), ((300, 0), None), ((0, 1), None), ((2**32 - 1, 1), None)],
 )
 def test_a_resolution_that_cannot_be_is_left_out(tmp_path, pixels, resolution, expected):
-    import struct
-
     file = tmp_path / 'a.tif'
     tifffile.imwrite(file, pixels, photometric='rgb', resolution=(300, 300), resolutionunit='inch')
     content = bytearray(file.read_bytes())
@@ -405,6 +403,41 @@ def test_damaged_exif_is_dropped_and_the_picture_kept(tmp_path, kind):
         assert not image.getexif()
 
 
+LONG = 1_200_000
+
+
+@pytest.mark.parametrize('behind', [False, True])
+@pytest.mark.parametrize('mode', ['RGB', 'RGBA', 'P'])
+def test_a_long_text_in_a_png_is_no_reason_to_refuse_it(tmp_path, mode, behind):
+    """Pillow reads a megabyte of each, and lets go of the picture if there is more."""
+    Image.fromarray(PHOTO).convert(mode).save(tmp_path / 'a.png')
+    content = (tmp_path / 'a.png').read_bytes()
+    parts = chunk(b'zTXt', b'Raw profile type APP1\0\0' + zlib.compress(b'41' * LONG))
+    parts += chunk(b'iTXt', b'XML:com.adobe.xmp\0\1\0\0\0' + zlib.compress(b'x' * LONG))
+    parts += chunk(b'zTXt', b'Raw profile type exif\0\0' + zlib.compress(b'00' * LONG))
+    place = len(content) - 12 if behind else 33
+    (tmp_path / 'b.png').write_bytes(content[:place] + parts + content[place:])
+    parts += chunk(b'eXIf', exif().tobytes().removeprefix(b'Exif\0\0'))
+    (tmp_path / 'c.png').write_bytes(content[:place] + parts + content[place:])
+    expected, found, with_exif = (read_picture(str(tmp_path / f'{name}.png')) for name in 'abc')
+    np.testing.assert_array_equal(found.pixels, expected.pixels)
+    assert (found.alpha is None) == (mode != 'RGBA')
+    assert found.exif is None
+    assert b'Maker' in with_exif.exif
+
+
+@pytest.mark.parametrize('name', [b'tEXt', b'zTXt'])
+def test_exif_that_is_kept_as_a_text_goes_along(tmp_path, name):
+    content = cv2.imencode('.png', PHOTO)[1].tobytes()
+    raw = exif().tobytes()
+    text = f'\nexif\n{len(raw):8}\n{raw.hex()}\n'.encode()
+    packed = b'\0' + zlib.compress(text) if name == b'zTXt' else text
+    part = chunk(name, b'Raw profile type exif\0' + packed)
+    (tmp_path / 'a.png').write_bytes(content[:33] + part + content[33:])
+    with Image.open(again(tmp_path / 'a.png')) as image:
+        assert image.getexif()[271] == 'Maker'
+
+
 class Raw(str):
     """Text that Pillow writes in UTF-8."""
 
@@ -459,8 +492,6 @@ def test_the_profile_of_a_lab_picture_is_not_that_of_its_rgb(tmp_path):
 
 @pytest.mark.parametrize('shape', [(33, 50), (1, 1), (1, 50), (33, 1)])
 def test_16_bit_grey_with_alpha_stays_grey_and_its_profile_true(tmp_path, shape):
-    import zlib
-
     height, width = shape
     pixels = np.dstack([DEEP[:height, :width, 0], ALPHA[:height, :width].astype(np.uint16) * 257 + 1])
     rows = b''.join(b'\0' + row.astype('>u2').tobytes() for row in pixels)
