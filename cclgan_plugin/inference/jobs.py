@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,9 @@ def _check_kind(job: Job) -> None:
 
 def _check_apart(jobs: Sequence[Job]) -> None:
     sources = {os.path.realpath(job.source): job.source for job in jobs}
-    taken: dict[str, str] = {}
+    taken: dict[str, Job] = {}
+    nearly_taken: dict[str, Job] = {}
+    capitals_differ: bool | None = None
     for job in jobs:
         place = os.path.realpath(job.out)
         if place in sources:
@@ -151,7 +154,26 @@ def _check_apart(jobs: Sequence[Job]) -> None:
                 f'{job.source}: the result would take the place of the picture itself or of another input '
                 f'({job.out}); choose another -o'
             )
-        # Many disks do not tell capital letters from small ones.
-        other = taken.setdefault(place.lower(), job.source)
-        if other != job.source:
-            raise DataError(f'{other} and {job.source} would both become {job.out}; derain them one by one')
+        other = taken.setdefault(place, job)
+        if other is job:
+            # Many disks do not tell capital letters from small ones.
+            other = nearly_taken.setdefault(place.lower(), job)
+            if other is not job and capitals_differ is None:
+                capitals_differ = _tells_capitals(os.path.dirname(place))
+            if capitals_differ:
+                continue
+        if other.source != job.source:
+            raise DataError(
+                f'{other.source} and {job.source} would both become {job.out}; derain them one by one'
+            )
+
+
+def _tells_capitals(folder: str) -> bool:
+    """Whether the disk of a folder, which need not be there yet, tells capital letters from small ones."""
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    try:
+        with tempfile.NamedTemporaryFile(prefix='.Capital', dir=folder) as probe:
+            return not os.path.exists(os.path.join(folder, os.path.basename(probe.name).lower()))
+    except OSError:  # what is wrong with it will be said when it is written to
+        return False

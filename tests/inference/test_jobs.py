@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cclgan_plugin.errors import DataError
+from cclgan_plugin.inference import jobs as module
 from cclgan_plugin.inference.jobs import plan
 
 
@@ -61,3 +62,25 @@ def test_nothing_but_results_is_said(tmp_path: Path, given: str) -> None:
     _touch(tmp_path, 'in/out/a.png')
     with pytest.raises(DataError, match=r'besides what lies in ".*out"'):
         plan([str(tmp_path / given)], str(tmp_path / 'in/out'))
+
+
+@pytest.mark.parametrize('out', ['out', 'not/there/yet'])
+def test_names_that_differ_in_capitals_are_two_where_the_disk_tells_them_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    names = ['A.jpg', 'B.jpg', 'a.jpg', 'b.jpg']
+    _touch(tmp_path, *(f'in/{name}' for name in names), 'out/x', 'other/A.jpg', 'other/a.jpg')
+    if len(os.listdir(tmp_path / 'in')) < 4:
+        pytest.skip('this disk does not')
+    inputs = [str(tmp_path / 'in')]
+    assert [job.name for job in plan(inputs, str(tmp_path / out))] == names
+    assert sorted(os.listdir(tmp_path)) == ['in', 'other', 'out']
+    assert os.listdir(tmp_path / 'out') == ['x']
+    for name in ('A.jpg', 'a.jpg'):
+        with pytest.raises(DataError, match=rf'in/{name} and .*other/{name} would both become'):
+            plan([*inputs, str(tmp_path / 'other' / name)], str(tmp_path / out))
+    probed: list[str] = []
+    monkeypatch.setattr(module, '_tells_capitals', probed.append)
+    with pytest.raises(DataError, match=r'A\.jpg and .*a\.jpg would both become'):
+        plan(inputs, str(tmp_path / out))
+    assert len(probed) == 1
