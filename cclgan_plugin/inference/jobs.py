@@ -75,8 +75,11 @@ def plan(
     found: list[tuple[str, str]] = []
     for given in inputs:
         found += _expand(given, (out, compare) if compare else (out,), unlisted)
-    # A file may be named twice, also by a folder and a pattern.
-    found = list(dict.fromkeys(found))
+    # A file may be named twice, also by a folder and a pattern, and in several ways.
+    once: dict[tuple[str, str], tuple[str, str]] = {}
+    for source, name in found:
+        once.setdefault((os.path.realpath(source), name), (source, name))
+    found = list(once.values())
     one_file = len(inputs) == 1 and os.path.lexists(inputs[0]) and not os.path.isdir(inputs[0])
     if one_file and not os.path.isdir(out) and extension_of(out) in _FILES:
         jobs = [Job(found[0][0], out, os.path.basename(out))]

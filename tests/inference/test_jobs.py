@@ -84,3 +84,11 @@ def test_names_that_differ_in_capitals_are_two_where_the_disk_tells_them_apart(
     with pytest.raises(DataError, match=r'A\.jpg and .*a\.jpg would both become'):
         plan(inputs, str(tmp_path / out))
     assert len(probed) == 1
+
+
+def test_a_file_may_be_named_twice_in_several_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _touch(tmp_path, 'in/a.png', 'in/b.png')
+    os.symlink('in', 'link')
+    jobs = plan(['in//a.png', 'in/a.png', './in', str(tmp_path / 'in/a.png'), 'link', 'in/*.png'], 'out')
+    assert [(job.source, job.name) for job in jobs] == [('in//a.png', 'a.png'), ('./in/b.png', 'b.png')]
