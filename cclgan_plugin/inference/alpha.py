@@ -12,8 +12,12 @@ from cclgan_plugin.data.grey_alpha_tiff import grey_and_alpha
 _TIFF_EXTRA_SAMPLES, _ASSOCIATED = 338, 1
 
 
-def alpha_of(data: bytes, header: Image.Image, pixels: np.ndarray) -> np.ndarray | None:
-    """Alpha ``(H, W)``, upright, of the type of ``pixels``; None where it cannot be told.
+def colours_and_alpha(
+    data: bytes, header: Image.Image, pixels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Colours ``(H, W, 3)`` and alpha ``(H, W)`` of one type, upright; None where alpha cannot be told.
+
+    Both come from one decoder, because decoders differ about which way a picture is up whose EXIF is damaged.
 
     Args:
         data: the file.
@@ -21,20 +25,22 @@ def alpha_of(data: bytes, header: Image.Image, pixels: np.ndarray) -> np.ndarray
         pixels: its colours, upright.
     """
     if pixels.dtype == np.uint8:
-        return np.asarray(upright(header).convert('RGBA'))[..., 3]
-    if header.format == 'TIFF' and (both := grey_and_alpha(data, 'the picture')) is not None:
-        return both[..., 1]
+        both = np.asarray(upright(header).convert('RGBA'))
+        return both[..., :3], both[..., 3]
+    if header.format == 'TIFF' and (grey := grey_and_alpha(data, 'the picture')) is not None:
+        return pixels, grey[..., 1]
     found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if found is not None and found.ndim == 2:
         # Grey with one value that is transparent, which OpenCV does not look at.
         found = np.dstack([found] * 3 + [np.where(found == header.info.get('transparency'), 0, 65535)])
     if found is None or found.ndim != 3 or found.shape[2] != 4:
-        return None
-    alpha = found[..., 3].astype(np.uint16)
+        return pixels, None
     if header.format != 'TIFF':
         # Of pictures that it reads unchanged, OpenCV turns TIFF files only.
-        alpha = turned(alpha, orientation_of(header))
-    return alpha if alpha.shape == pixels.shape[:2] else None
+        found = turned(found.astype(np.uint16, copy=False), orientation_of(header))
+        return found[..., 2::-1], found[..., 3]
+    alpha = found[..., 3].astype(np.uint16)
+    return pixels, alpha if alpha.shape == pixels.shape[:2] else None
 
 
 def is_associated(header: Image.Image) -> bool:

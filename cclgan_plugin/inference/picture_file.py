@@ -23,7 +23,7 @@ from cclgan_plugin.data.jpeg_pixels import decode_usual_jpeg, is_sound_jpeg
 from cclgan_plugin.data.open_image import open_image
 from cclgan_plugin.data.sources import read_bytes
 from cclgan_plugin.errors import DataError
-from cclgan_plugin.inference.alpha import alpha_of, freed_of, is_associated
+from cclgan_plugin.inference.alpha import colours_and_alpha, freed_of, is_associated
 from cclgan_plugin.inference.pixels import LUMA
 from cclgan_plugin.inference.png_file import (
     colour_chunks,
@@ -95,7 +95,9 @@ def read_picture(path: str) -> Picture:
             dpi = _dpi(info.get('dpi'))
             transparent = header.has_transparency_data
             exif, xmp = _exif_or_none(header), xmp_of(header)
-            alpha = alpha_of(data, header, pixels) if transparent else None
+            alpha = None
+            if transparent:
+                pixels, alpha = colours_and_alpha(data, header, pixels)
             if alpha is not None and alpha.dtype == np.uint16 and is_associated(header):
                 pixels = freed_of(alpha, pixels)
     except ImageError:

@@ -403,6 +403,20 @@ def test_damaged_exif_is_dropped_and_the_picture_kept(tmp_path, kind):
         assert not image.getexif()
 
 
+@pytest.mark.parametrize('orientation', [3, 6])
+@pytest.mark.parametrize('deep', [False, True])
+def test_colours_and_alpha_are_turned_alike_where_decoders_read_exif_differently(tmp_path, deep, orientation):
+    pixels = np.dstack([PHOTO, ALPHA]).astype(np.uint16 if deep else np.uint8) * (257 if deep else 1)
+    content = cv2.imencode('.png', pixels[..., [2, 1, 0, 3]])[1].tobytes()
+    # Of the type 0xAC, which nobody knows: OpenCV takes the orientation all the same, Pillow does not.
+    damaged = struct.pack('>2sHIHHHIHHI', b'MM', 42, 8, 1, 0x112, 0xAC, 1, orientation, 0, 0)
+    (tmp_path / 'a.png').write_bytes(content[:33] + chunk(b'eXIf', damaged) + content[33:])
+    assert not np.array_equal(decode_image((tmp_path / 'a.png').read_bytes(), 'a'), pixels[..., :3])
+    found = read_picture(str(tmp_path / 'a.png'))
+    np.testing.assert_array_equal(np.dstack([found.pixels, found.alpha]), pixels)
+    again(tmp_path / 'a.png')
+
+
 LONG = 1_200_000
 
 
