@@ -39,7 +39,9 @@ def build_network(weights: NetworkWeights, where: str) -> torch.nn.Module:
     # First without memory: a description of a few bytes may ask for a network of any size.
     with contextlib.suppress(_CannotBuildError), torch.device('meta'):
         _load(_built(build, weights, where), weights, where, assign=True)
-    network = _built(build, weights, where)
+    # On whatever device the caller makes tensors by default.
+    with torch.device('cpu'):
+        network = _built(build, weights, where)
     _load(network, weights, where)
     network.float().eval().requires_grad_(False)
     _check_image_to_image(network, weights.arch, where)
@@ -81,7 +83,7 @@ def _check_image_to_image(network: torch.nn.Module, arch: str, where: str) -> No
     expected = (1, 3, 32, 32)
     try:
         with torch.inference_mode():
-            result = network(torch.full(expected, 0.5))
+            result = network(torch.full(expected, 0.5, dtype=torch.float32, device='cpu'))
     except Exception as error:
         raise WeightsError(
             f'{where}: {arch} does not take an image of 32x32 pixels: {line_of(error)}'

@@ -115,7 +115,7 @@ def _largest_difference(net: nn.Module, loaded: Callable[[Tensor], Tensor]) -> f
     largest = 0.0
     with torch.inference_mode():
         for height, width in _TRIAL_SIZES:
-            x = torch.rand(1, 3, height, width, generator=generator)
+            x = torch.rand(1, 3, height, width, generator=generator, dtype=torch.float32, device='cpu')
             difference = float((net(x) - loaded(x)).abs().max())
             if math.isnan(difference):  # which max() of Python drops
                 return difference
@@ -133,7 +133,7 @@ def _load_safetensors(file: Path) -> Callable[[Tensor], Tensor]:
 
 def _program(net: nn.Module) -> torch.export.ExportedProgram:
     # Batch 2 and odd sides, so that nothing in the program is special to 1 or to multiples of 4.
-    x = torch.rand(2, 3, 46, 70)
+    x = torch.rand(2, 3, 46, 70, dtype=torch.float32, device='cpu')
     height, width = (
         torch.export.Dim('height', min=1, max=1 << 20),
         torch.export.Dim('width', min=1, max=1 << 20),
@@ -162,7 +162,8 @@ def _write_torchscript(net: nn.Module, weights: NetworkWeights, file: Path, half
 
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        traced = torch.jit.trace(exportable(net), torch.rand(1, 3, 46, 70), check_trace=False)
+        x = torch.rand(1, 3, 46, 70, dtype=torch.float32, device='cpu')
+        traced = torch.jit.trace(exportable(net), x, check_trace=False)
     # Not by a writer of PyTorch's, as above.
     file.write_bytes(traced.save_to_buffer())
 

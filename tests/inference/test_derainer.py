@@ -133,6 +133,27 @@ def test_the_memory_limit_leads_to_bands_with_the_same_result(derainer, monkeypa
 def test_a_network_that_bands_do_not_know_gets_large_pictures_in_one_piece():
     shuffled = torch.nn.Sequential(torch.nn.PixelUnshuffle(2), torch.nn.PixelShuffle(2))
     picture = np.resize(PHOTO, (516, 516, 3))
+@pytest.mark.parametrize('default', ['float64', 'meta'])
+def test_the_callers_default_type_and_device_change_nothing(weights_file, derainer, monkeypatch, default):
+    picture = np.resize(PHOTO, (300, 200, 3))
+    expected = derainer(picture)
+    try:
+        if default == 'meta':
+            torch.set_default_device(default)
+        else:
+            torch.set_default_dtype(torch.float64)
+        other = Derainer.from_pretrained(weights_file, device='cpu')
+        np.testing.assert_array_equal(other(picture), expected)
+        monkeypatch.setattr('cclgan_plugin.inference.derainer.budget', lambda limit, device: 4_000_000)
+        other.memory = 1
+        in_bands = other(torch.from_numpy(picture).permute(2, 0, 1))
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    assert other.used_bands
+    assert np.abs(in_bands.permute(1, 2, 0).numpy().astype(int) - expected).max() <= 1
+
+
     for memory in (None, '64G'):
         derainer = Derainer(shuffled, device='cpu', memory=memory)
         np.testing.assert_array_equal(derainer(picture), picture)

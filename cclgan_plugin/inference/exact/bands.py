@@ -258,7 +258,7 @@ def _stores(image: Tensor | np.ndarray, axis: int, shape: tuple[int, ...]) -> tu
     """The image, and an empty one of its kind for the result."""
     if isinstance(image, np.ndarray):
         return PixelStore(image, axis), PixelStore(np.empty(image.shape, image.dtype), axis)
-    result = torch.empty(shape, dtype=torch.float32)
+    result = torch.empty(shape, dtype=torch.float32, device='cpu')
     return (
         MemoryStore(tuple(image.shape), image.dtype, axis, image),
         MemoryStore(shape, result.dtype, axis, result),

@@ -46,7 +46,9 @@ class MemoryStore:
         self.axis = axis
         # The axis comes first, so that a band is one piece of memory.
         self.values = (
-            torch.empty(_turned(shape, axis), dtype=dtype).movedim(0, axis) if values is None else values
+            torch.empty(_turned(shape, axis), dtype=dtype, device='cpu').movedim(0, axis)
+            if values is None
+            else values
         )
         self.in_memory = 0 if values is not None else self.values.numel() * dtype.itemsize
 
@@ -126,7 +128,7 @@ class DiskStore:
             raise _disk_error(self.folder, error) from error
 
     def read(self, start: int, stop: int) -> Tensor:
-        rows = torch.empty((stop - start, *self.row_shape), dtype=self.dtype)
+        rows = torch.empty((stop - start, *self.row_shape), dtype=self.dtype, device='cpu')
         view = _bytes_of(rows)
         position = start * self.row_bytes
         while view:

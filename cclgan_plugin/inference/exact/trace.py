@@ -94,7 +94,7 @@ def trace(
         torch.autocast(device.type, dtype, enabled=dtype != torch.float32),
     ):
         with FakeTensorMode(allow_non_fake_inputs=True):
-            image = torch.empty(shape, device=device)
+            image = torch.empty(shape, dtype=torch.float32, device=device)
         with _TRACING:
             module = make_fx(lambda x: network(x), tracing_mode='fake')(image)
     for node in module.graph.nodes:
