@@ -41,6 +41,7 @@ _WITH_ALPHA = ('.png', '.webp', *_TIFF)
 #: BMP and PNG count by metre, in 32 bits.
 _DPI_LIMIT = 1e6
 _EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
+_WIDTH, _HEIGHT, _EXIF_SIZE = 0x100, 0x101, (0xA002, 0xA003)
 #: What the interoperability IFD says: sRGB, Adobe RGB, or a thumbnail.
 _INTEROP_INDEXES = ('R98', 'R03', 'THM')
 #: Of a TIFF file's tags, those that speak of the picture; the others say how the file is laid out.
@@ -91,7 +92,7 @@ def read_picture(path: str) -> Picture:
                 raise ImageError(
                     f'{path}: it holds {frames} frames or pages; give them one by one, or as a video'
                 )
-            mode, info = header.mode, dict(header.info)
+            mode, info, stored = header.mode, dict(header.info), _stored_size(header)
             dpi = _dpi(info.get('dpi'))
             transparent = header.has_transparency_data
             exif, xmp = _exif_or_none(header), xmp_of(header)
@@ -104,6 +105,9 @@ def read_picture(path: str) -> Picture:
         raise
     except Exception as error:  # Pillow's plugins raise many kinds
         raise ImageError(f'{path}: its metadata are damaged ({error})') from error
+    height, width = pixels.shape[:2]
+    if exif is not None and stored != (width, height):
+        exif = _with_size(exif, width, height)
     # A profile of four inks or of Lab says nothing about the red, green and blue that the picture has become.
     icc = None if mode in ('CMYK', 'LAB') else info.get('icc_profile')
     is_png = kind == 'PNG'
@@ -206,6 +210,21 @@ def _exif(image: Image.Image) -> bytes | None:
     found = image.getexif()
     kept = _copied(found, _DESCRIPTIVE if image.format == 'TIFF' else tuple(found))
     return kept.tobytes() if len(kept) else None
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height before the picture is turned; Pillow says those of a TIFF file as if it were."""
+    tags = getattr(image, 'tag_v2', None)
+    return (tags[_WIDTH], tags[_HEIGHT]) if tags else image.size
+
+
+def _with_size(exif: bytes, width: int, height: int) -> bytes:
+    """EXIF of a picture that has been turned: where it says a size, that of the upright picture."""
+    found = _loaded(exif)
+    kept = _copied(found, tuple(found))
+    for tags, across, down in ((kept, _WIDTH, _HEIGHT), (kept.get_ifd(_EXIF_IFD), *_EXIF_SIZE)):
+        tags.update({tag: size for tag, size in ((across, width), (down, height)) if tag in tags})
+    return kept.tobytes()
 
 
 class _Text(str):

@@ -75,6 +75,23 @@ def test_turned_pictures_become_upright_once(tmp_path, orientation):
         np.testing.assert_array_equal(np.asarray(image), upright)
 
 
+@pytest.mark.parametrize('orientation', [1, 3, 6])
+@pytest.mark.parametrize('extension', ['.jpg', '.png', '.webp', '.tif'])
+def test_the_size_in_exif_is_that_of_the_upright_picture(tmp_path, extension, orientation):
+    file, found = tmp_path / f'a{extension}', exif(orientation)
+    found.get_ifd(0x8769).update({0xA002: 50, 0xA003: 33})
+    if extension != '.tif':
+        found[0x100], found[0x101] = 50, 33
+    Image.fromarray(PHOTO).save(file, exif=found.tobytes())
+    with Image.open(again(file)) as image:
+        written = image.getexif()
+        inner = written.get_ifd(0x8769)
+        assert image.size == ((33, 50) if orientation == 6 else (50, 33))
+        assert (inner[0xA002], inner[0xA003]) == image.size
+        assert (written.get(0x100), written.get(0x101)) == image.size
+        assert (written[271], inner[0x9003]) == ('Maker', '2020:01:02 03:04:05')
+
+
 @pytest.mark.parametrize('orientation', [1, 6])
 def test_16_bits_with_alpha_profile_and_exif(tmp_path, orientation):
     file = tmp_path / 'a.png'
