@@ -11,12 +11,13 @@ from cclgan_plugin.partial_file import partial_path
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes a file under a hidden name beside it, then renames: no half-written file bears the name.
 
-    Missing folders are made.
+    Missing folders are made. A link stays one: the file that it leads to is written.
 
     Raises:
         DataError: it cannot be written, e.g. the disk is full.
     """
-    partial = partial_path(path)
+    target = os.path.realpath(path)
+    partial = partial_path(target)
     try:
         os.makedirs(os.path.dirname(partial), exist_ok=True)
         try:
@@ -24,7 +25,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(partial, path)
+            os.replace(partial, target)
         finally:
             if os.path.exists(partial):
                 os.remove(partial)

@@ -37,3 +37,15 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / 'nowhere').write_bytes(b'a file')
     with pytest.raises(DataError, match='nowhere'):
         write_whole(tmp_path / 'nowhere' / 'file', b'')
+
+
+@pytest.mark.parametrize('there', [True, False])
+def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path: Path, there: bool) -> None:
+    (tmp_path / 'disk').mkdir()
+    if there:
+        (tmp_path / 'disk' / 'b.png').write_bytes(b'old')
+    os.symlink('disk/b.png', tmp_path / 'a.png')
+    write_whole(tmp_path / 'a.png', b'new')
+    assert os.readlink(tmp_path / 'a.png') == 'disk/b.png'
+    assert (tmp_path / 'disk' / 'b.png').read_bytes() == b'new'
+    assert os.listdir(tmp_path / 'disk') == ['b.png']

@@ -106,7 +106,7 @@ def derain_everything(
         tqdm.write('videos are neither measured nor compared, pictures only', file=sys.stderr)
     shown = None if side_by_side is None else places(pictures, side_by_side)
     written = [job.out for job in jobs] + list((shown or {}).values())
-    remove_left_overs({os.path.dirname(os.path.abspath(path)) for path in written})
+    remove_left_overs({os.path.dirname(os.path.realpath(path)) for path in written})
     for error in unlisted:
         _leave_out(done, error)
     # A run that has nothing to do loads nothing.

@@ -61,15 +61,18 @@ def derain_video(
             cannot hold the sound or the subtitles.
     """
     av = _av()
-    temporary = Path(partial_path(out, keep_extension=True))
+    # A link stays one; its own extension says the kind of video, not that of the file that it leads to.
+    target = os.path.realpath(out)
+    beside = os.path.join(os.path.dirname(target), os.path.basename(out))
+    temporary = Path(partial_path(beside, keep_extension=True))
     if os.path.splitext(out)[1].lower() not in VIDEO_EXTENSIONS:
         raise DataError(f'{out}: expected the extension of a video: {", ".join(VIDEO_EXTENSIONS)}')
     try:
         with written(av, out):
-            os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
         count = _transcode(av, derainer, source, out, str(temporary), progress, notice or _unheard)
         with written(av, out):
-            os.replace(temporary, out)
+            os.replace(temporary, target)
     except av.error.FFmpegError as error:
         # Errors of writing have become others by now.
         if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):

@@ -78,6 +78,16 @@ def test_frames_are_derained_and_keep_their_times_and_the_sound(derainer, tmp_pa
     assert [p.name for p in out.parent.iterdir()] == [out.name]
 
 
+def test_a_link_stays_one_and_its_own_extension_counts(derainer, tmp_path):
+    source = record(tmp_path / 'a.mkv', sound=False)
+    (tmp_path / 'disk').mkdir()
+    (tmp_path / 'b.mkv').symlink_to('disk/something')
+    derain_video(derainer, str(source), str(tmp_path / 'b.mkv'))
+    assert (tmp_path / 'b.mkv').is_symlink()
+    assert [file.name for file in (tmp_path / 'disk').iterdir()] == ['something']
+    assert len(pictures(tmp_path / 'disk/something')) == len(TIMES)
+
+
 def test_a_video_without_sound(derainer, tmp_path):
     assert derain_video(derainer, str(record(tmp_path / 'a.mp4', sound=False)), str(tmp_path / 'b.mp4')) == 6
 
