@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -61,18 +62,24 @@ def quantised(image: np.ndarray, kind: Any) -> np.ndarray:
     """Floats in [0, 1] as whole numbers of the full range of ``kind``; floats in another precision.
 
     Raises:
-        DataError: some of them are no numbers, which would come out as black.
+        DataError: some of them are no numbers, which would come out as black, sooner or later.
     """
     kind = np.dtype(kind)
+    if image.size:
+        _check_numbers(float(image.min()))
     if kind.kind == 'f':
         return image.astype(kind)
-    if image.size and np.isnan(image.min()):
+    full = np.iinfo(kind).max
+    return np.rint(np.clip(image, 0, 1) * np.float32(full)).astype(kind)
+
+
+def _check_numbers(least: float) -> None:
+    """The least of a picture's values, which is no number where any of them is none."""
+    if math.isnan(least):
         raise DataError(
             'the network gives values that are no numbers for this picture; in half precision (--half) they '
             'may be too large for it'
         )
-    full = np.iinfo(kind).max
-    return np.rint(np.clip(image, 0, 1) * np.float32(full)).astype(kind)
 
 
 def _from_array(picture: np.ndarray) -> tuple[Tensor, Back]:
@@ -115,6 +122,7 @@ def _from_tensor(picture: Tensor) -> tuple[Tensor, Back]:
 
     def back(y: Tensor) -> Tensor:
         y = grey_of(y) if picture.shape[-3] == 1 else y
+        _check_numbers(float(y.min()))
         if full:
             y = (y.clamp(0, 1) * full).round()
         # Tensors of inference mode could take no part in a training.

@@ -202,8 +202,10 @@ def test_values_that_are_no_numbers_do_not_become_black():
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x / 0 * 0
 
-    with pytest.raises(DataError, match='values that are no numbers'):
-        Derainer(Broken(), device='cpu')(PHOTO)
+    tensor = torch.from_numpy(PHOTO).permute(2, 0, 1)
+    for picture in (PHOTO, PHOTO / 255, PHOTO[..., 0], Image.fromarray(PHOTO), tensor, tensor / 255):
+        with pytest.raises(DataError, match='values that are no numbers'):
+            Derainer(Broken(), device='cpu')(picture)
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='glibc keeps what was freed')
