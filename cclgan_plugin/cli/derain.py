@@ -117,6 +117,13 @@ def _derain(args: argparse.Namespace) -> int:
 def _derainer(args: argparse.Namespace) -> Any:
     """Made only when it is known that there is something to do."""
     from cclgan_plugin.inference.derainer import Derainer
+    from cclgan_plugin.inference.memory import check_limit
 
-    dtype = 'half' if args.half else None
-    return lambda: Derainer.from_pretrained(args.model, args.device, dtype, args.memory, args.compile)
+    def make() -> Derainer:
+        dtype = 'half' if args.half else None
+        derainer = Derainer.from_pretrained(args.model, args.device, dtype, args.memory, args.compile)
+        if derainer.memory is not None:
+            check_limit(derainer.memory, derainer.device)
+        return derainer
+
+    return make

@@ -61,6 +61,11 @@ def _built(build: Callable[..., torch.nn.Module], weights: NetworkWeights, where
 
 
 def _load(network: torch.nn.Module, weights: NetworkWeights, where: str, assign: bool = False) -> None:
+    own = network.state_dict()
+    for name, tensor in weights.tensors.items():
+        # PyTorch would drop their imaginary part.
+        if tensor.is_complex() and name in own and not own[name].is_complex():
+            raise WeightsError(f'{where}: {name}: complex numbers, {weights.arch} expects real ones')
     try:
         network.load_state_dict(weights.tensors, assign=assign)
     except RuntimeError as error:

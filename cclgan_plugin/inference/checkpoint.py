@@ -73,9 +73,19 @@ def _block(path: Path, options: str | None, network: str) -> tuple[dict[str, Any
     values = load_options(file).values
     block = values.get(network)
     if not isinstance(block, dict) or 'type' not in block:
+        if network in values:
+            raise OptionError(
+                f'{file}: {network}: expected "type", the name of a network, and its options, got '
+                f'{_shortened(block)}'
+            )
         near = did_you_mean(network, [key for key in values if key.startswith('network_')])
         raise OptionError(f'{file}: it describes no "{network}".{near}')
     return dict(block), str(file)
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'
 
 
 def _options_beside(path: Path) -> Path:

@@ -6,6 +6,7 @@ import ctypes
 import re
 import sys
 
+import numpy as np
 import psutil
 import torch
 
@@ -13,6 +14,8 @@ from cclgan_plugin.errors import OptionError
 from cclgan_plugin.inference.container_memory import left_in_container
 
 _UNITS = {'': 1, 'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
+#: More than any machine has.
+_MOST = 2**63
 _AMOUNT = re.compile(r'(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?', re.IGNORECASE)
 
 #: What convolutions and the allocator take beside the tensors: 100 MiB were measured on two threads.
@@ -28,11 +31,12 @@ def parse_memory(text: str | int) -> int:
     Raises:
         OptionError: no such amount.
     """
-    if isinstance(text, int) and not isinstance(text, bool) and text > 0:
-        return text
+    if isinstance(text, (int, np.integer)) and not isinstance(text, bool) and text > 0:
+        return int(text)
     found = _AMOUNT.fullmatch(text.strip()) if isinstance(text, str) else None
-    amount = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
-    if amount <= 0:
+    # In floats, many digits are infinite.
+    amount = int(min(float(found[1]) * _UNITS[found[2].upper()], _MOST)) if found else 0
+    if not 0 < amount < _MOST:
         raise OptionError(f'memory "{text}": expected an amount such as 800M, 2G or 1.5G')
     return amount
 
@@ -57,6 +61,20 @@ def budget(limit: int | None, device: torch.device) -> int:
         return int(_available() * _SHARE)
     _give_back()
     return limit - psutil.Process().memory_info().rss - _UNSEEN
+
+
+def check_limit(limit: int, device: torch.device) -> None:
+    """Makes sure that a limit leaves anything at all, so that not every picture is refused for it.
+
+    Raises:
+        OptionError: the program takes more already.
+    """
+    left = budget(limit, device)
+    if left <= 0:
+        raise OptionError(
+            f'--memory: {limit / 2**20:.0f} MiB are allowed, but the program alone takes '
+            f'{(limit - left) / 2**20:.0f} MiB; expected more than that'
+        )
 
 
 def _give_back() -> None:

@@ -211,6 +211,7 @@ def test_any_size(derain, tmp_path, expected, shape):
         (lambda: ['hollow', '-o', 'out'], 'no image in "hollow"'),
         (lambda: ['in', '-o', 'out', '--batch', '0'], '--batch 0'),
         (lambda: ['in', '-o', 'out', '--memory', 'lots'], 'memory "lots"'),
+        (lambda: ['in', '-o', 'out', '--memory', '1M'], '--memory: 1 MiB are allowed, but the program alone'),
         (lambda: ['in', '-o', 'out', '--device', 'toaster'], 'device "toaster"'),
         (lambda: ['in', '-o', 'out', '--metrics', 'truth'], 'no folder "truth"'),
         (lambda: ['-', '-o', '-'], 'a pipe: expected'),
@@ -226,7 +227,7 @@ def test_any_size(derain, tmp_path, expected, shape):
         (lambda: ['-', '-o', '-', '--frames', '1000000x1000000'], 'expected at most 1073741824'),
         (lambda: ['-', '-o', '-', '--frames', '9' * 5000 + 'x1'], 'a pipe: expected'),
     ],
-    ids=range(25),
+    ids=range(26),
 )
 def test_commands_that_cannot_be_meant_end_before_anything_is_written(
     derain, tmp_path, capsys, make, message

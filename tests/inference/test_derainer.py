@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from PIL import Image
 
 from cclgan_plugin.errors import DataError, OptionError, WeightsError
 from cclgan_plugin.inference import Derainer
+from cclgan_plugin.inference.built_network import build_network
 from cclgan_plugin.inference.exact.trace import TileError
-from cclgan_plugin.inference.memory import budget, parse_memory
+from cclgan_plugin.inference.memory import budget, check_limit, parse_memory
+from cclgan_plugin.inference.weights_file import read_weights
 
 PHOTO = np.ascontiguousarray(skimage.data.astronaut()[100:133, 200:250])
 
@@ -130,9 +133,6 @@ def test_the_memory_limit_leads_to_bands_with_the_same_result(derainer, monkeypa
     torch.testing.assert_close(in_bands, whole, rtol=0, atol=1e-4)
 
 
-def test_a_network_that_bands_do_not_know_gets_large_pictures_in_one_piece():
-    shuffled = torch.nn.Sequential(torch.nn.PixelUnshuffle(2), torch.nn.PixelShuffle(2))
-    picture = np.resize(PHOTO, (516, 516, 3))
 @pytest.mark.parametrize('default', ['float64', 'meta'])
 def test_the_callers_default_type_and_device_change_nothing(weights_file, derainer, monkeypatch, default):
     picture = np.resize(PHOTO, (300, 200, 3))
@@ -154,6 +154,9 @@ def test_the_callers_default_type_and_device_change_nothing(weights_file, derain
     assert np.abs(in_bands.permute(1, 2, 0).numpy().astype(int) - expected).max() <= 1
 
 
+def test_a_network_that_bands_do_not_know_gets_large_pictures_in_one_piece():
+    shuffled = torch.nn.Sequential(torch.nn.PixelUnshuffle(2), torch.nn.PixelShuffle(2))
+    picture = np.resize(PHOTO, (516, 516, 3))
     for memory in (None, '64G'):
         derainer = Derainer(shuffled, device='cpu', memory=memory)
         np.testing.assert_array_equal(derainer(picture), picture)
@@ -254,16 +257,33 @@ def test_half_precision_is_near(weights_file, derainer):
 
 
 @pytest.mark.parametrize(
-    ('text', 'size'), [('2G', 2 << 30), ('1.5GiB', 3 << 29), ('800m', 800 << 20), ('7', 7)]
+    ('text', 'size'),
+    [('2G', 2 << 30), ('1.5GiB', 3 << 29), ('800m', 800 << 20), ('7', 7), (np.int64(2 << 30), 2 << 30)],
 )
 def test_amounts_of_memory(text, size):
     assert parse_memory(text) == size
 
 
-@pytest.mark.parametrize('text', ['', 'much', '-1G', '0', '2X', 0, -5, True, 1.5])
+@pytest.mark.parametrize(
+    'text', ['', 'much', '-1G', '0', '2X', 0, -5, True, 1.5, '9' * 400, f'{2**64}', np.int64(-1)]
+)
 def test_amounts_that_are_none(text):
     with pytest.raises(OptionError, match='expected an amount such as'):
         parse_memory(text)
+
+
+def test_a_limit_below_what_the_program_takes_is_told_at_once():
+    check_limit(2**40, torch.device('cpu'))
+    with pytest.raises(OptionError, match=r'^--memory: 1 MiB are allowed, .* alone takes \d+ MiB'):
+        check_limit(2**20, torch.device('cpu'))
+
+
+def test_complex_weights_are_refused_rather_than_cut(weights_file):
+    weights = read_weights(weights_file)
+    name = next(iter(weights.tensors))
+    tensors = {**weights.tensors, name: weights.tensors[name].to(torch.complex64)}
+    with pytest.raises(WeightsError, match=f'a file: {name}: complex numbers'):
+        build_network(replace(weights, tensors=tensors), 'a file')
 
 
 def test_16_bits_in_the_other_order_and_in_tensors(derainer):

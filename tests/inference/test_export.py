@@ -15,6 +15,7 @@ from cclgan_plugin.errors import DataError, OptionError
 from cclgan_plugin.inference import Derainer
 from cclgan_plugin.inference.export import ExportError, export
 from cclgan_plugin.inference.exportable import exportable
+from cclgan_plugin.inference.pretrained import find_weights
 
 
 @pytest.fixture
@@ -218,6 +219,13 @@ class TestCheckpoints:
                 options=str(tmp_path / 'elsewhere.yml'),
                 network='network_gg',
             )
+
+    @pytest.mark.parametrize('block', ['[1]', '{width: 4}', '5'])
+    def test_a_network_that_is_no_description_is_named(self, run, tmp_path, block):
+        (tmp_path / 'bad.yml').write_text(f'network_g: {block}\n')
+        with pytest.raises(OptionError, match=r'bad\.yml: network_g: expected "type"') as error:
+            find_weights(run / 'net_g_latest.pth', str(tmp_path / 'bad.yml'))
+        assert 'Did you mean' not in str(error.value)
 
 
 def test_an_old_form_is_written_without_a_warning(weights_file, tmp_path, recwarn):
