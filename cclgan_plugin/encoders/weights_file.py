@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from cclgan_plugin.errors import WeightsError, did_you_mean, line_of
+from cclgan_plugin.mends.checkpoint_size import check_size
 from cclgan_plugin.mends.trusted_load import load_safetensors
 from cclgan_plugin.weight_names import bare_names
 
@@ -94,7 +95,10 @@ def _read_torch(path: Path) -> Any:
         if any(name.endswith('.npy') for name in members):
             raise WeightsError(f'{path}: a numpy archive; expected .safetensors or a file of torch.save.')
     try:
+        check_size(path)
         return torch.load(str(path), map_location='cpu', weights_only=True, mmap=zipped)
+    except WeightsError:
+        raise
     except Exception as error:
         foreign = re.search(r'GLOBAL ([\w.]+)', str(error))
         if foreign:

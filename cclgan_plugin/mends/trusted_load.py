@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from cclgan_plugin.errors import WeightsError
+from cclgan_plugin.mends.checkpoint_size import check_size
 
 #: Who turns an address such as ``scheme://name`` into a local file, by what the address begins with.
 SCHEMES: dict[str, Callable[[str], Path]] = {}
@@ -44,7 +45,8 @@ def load_data_only(path: str | os.PathLike[str]) -> Any:
         What was saved; :class:`BareWeights` of a ``.safetensors`` file.
 
     Raises:
-        WeightsError: there is no such file, it is cut short, or it holds more than plain data.
+        WeightsError: there is no such file, it is cut short, holds more than plain data, or would grow
+            while it is read.
     """
     path = local_file(path)
     try:
@@ -52,6 +54,7 @@ def load_data_only(path: str | os.PathLike[str]) -> Any:
             return load_safetensors(path)
         if _is_program(path):
             raise WeightsError(f'{path} is a TorchScript program, not weights; give what it was made of.')
+        check_size(path)
         return torch.load(path, map_location='cpu', weights_only=True)
     except WeightsError:
         raise

@@ -11,7 +11,8 @@ import os
 import pickle
 import re
 import shutil
-from collections import OrderedDict
+import zipfile
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -24,9 +25,12 @@ from basicsr.archs import build_network
 from basicsr.models import build_model
 from basicsr.models.base_model import BaseModel
 from torch import nn
+from torch.serialization import get_crc32_options, set_crc32_options
 
+from cclgan_plugin.encoders.weights_file import read_tensors
 from cclgan_plugin.errors import OptionError, TrainingError, WeightsError
 from cclgan_plugin.mends import experiment_folders, resume_state
+from cclgan_plugin.mends.trusted_load import load_data_only
 from cclgan_plugin.partial_file import partial_path
 
 MakeOpt = Callable[..., dict[str, Any]]
@@ -221,6 +225,87 @@ def test_files_that_are_no_checkpoints_are_named_and_never_run(model: BaseModel,
     with pytest.raises(WeightsError, match=r'There is no file .*none\.pth'):
         model.load_network(model.net_g, tmp_path / 'none.pth')
     assert not (tmp_path / 'pwned').exists()
+
+
+class Claim:
+    """Asks for memory when unpickled: 64 MB here, and whatever an attacker writes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return bytearray, (64 << 20,)
+
+
+def claim(path: Path) -> None:
+    torch.save({'params': {'a': Claim()}}, path)
+
+
+def old_claim(path: Path) -> None:
+    torch.save({'params': {'a': Claim()}}, path, _use_new_zipfile_serialization=False)
+
+
+def rezipped(path: Path, compression: int = zipfile.ZIP_STORED) -> None:
+    torch.save({'params': {'a': torch.zeros(1 << 20)}}, path)
+    with zipfile.ZipFile(path) as source:
+        entries = {name: source.read(name) for name in source.namelist()}
+    with zipfile.ZipFile(path, 'w', compression) as target:
+        for name, content in entries.items():
+            target.writestr(name, content)
+        if compression == zipfile.ZIP_STORED:
+            # Bytes that are there once, but listed four times.
+            target.filelist += [max(target.filelist, key=lambda entry: entry.file_size)] * 3
+
+
+def compressed(path: Path) -> None:
+    rezipped(path, zipfile.ZIP_DEFLATED)
+
+
+@pytest.mark.parametrize(
+    ('write', 'reason'),
+    [
+        (claim, 'holds a "bytearray", which may ask for any amount'),
+        (old_claim, 'holds a "bytearray", which may ask for any amount'),
+        (compressed, 'it is compressed, and may become any size'),
+        (rezipped, 'it announces more bytes than the [0-9]+ it has'),
+    ],
+)
+def test_a_small_file_does_not_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, write: Callable[[Path], None], reason: str
+) -> None:
+    write(tmp_path / 'a.pth')
+    monkeypatch.setattr('torch.load', lambda *_, **__: pytest.fail('it was read'))
+    with pytest.raises(WeightsError, match=rf'a\.pth cannot be read as a checkpoint: .*{reason}'):
+        load_data_only(tmp_path / 'a.pth')
+    with pytest.raises(WeightsError, match=rf'a\.pth cannot be read as a checkpoint: .*{reason}'):
+        read_tensors(tmp_path / 'a.pth', 'params')
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_whatever_a_training_saves_is_read(tmp_path: Path, zipped: bool) -> None:
+    net = nn.Linear(2, 2)
+    optimizer = torch.optim.Adam(net.parameters())
+    net(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    shared = torch.arange(6.0)
+    content = {
+        'params': net.state_dict(),
+        'bare': nn.Parameter(torch.ones(2, dtype=torch.bfloat16)),
+        'views': [shared[:3], shared[3:], torch.zeros(1).expand(9), torch.empty(0)],
+        'optimizers': [optimizer.state_dict()],
+        'random': torch.get_rng_state(),
+        'plain': (1, 2**70, 0.5, True, None, 'text', b'bytes', {1, 2}, 1j, Counter('ab'), torch.float16),
+    }
+    torch.save(content, tmp_path / 'a.pth', _use_new_zipfile_serialization=zipped)
+    found = load_data_only(tmp_path / 'a.pth')
+    assert found.keys() == content.keys()
+    assert found['plain'] == content['plain']
+    assert torch.equal(found['random'], content['random'])
+    # Files without check sums, which zipfile would call damaged.
+    before = get_crc32_options()
+    set_crc32_options(False)
+    try:
+        torch.save(content, tmp_path / 'b.pth', _use_new_zipfile_serialization=zipped)
+    finally:
+        set_crc32_options(before)
+    assert load_data_only(tmp_path / 'b.pth')['plain'] == content['plain']
 
 
 @pytest.mark.filterwarnings('ignore:.torch.jit:FutureWarning', 'error:.*TorchScript archive')
