@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cclgan_plugin.errors import WeightsError, did_you_mean, line_of
+from cclgan_plugin.inference.bounded_build import bounded_build
 from cclgan_plugin.inference.weights_file import NetworkWeights
 
 #: Networks of BasicSR that download others' weights when they are built.
@@ -23,8 +24,8 @@ def build_network(weights: NetworkWeights, where: str) -> torch.nn.Module:
         where: the file, for messages.
 
     Raises:
-        WeightsError: the network is not registered, refuses its options, does not fit the tensors, or gives
-            no image of the size of its input.
+        WeightsError: the network is not registered, refuses its options, is larger than the tensors or does
+            not fit them, or gives no image of the size of its input.
     """
     from cclgan_plugin.options import registered
 
@@ -54,8 +55,10 @@ class _CannotBuildError(WeightsError):
 
 def _built(build: Callable[..., torch.nn.Module], weights: NetworkWeights, where: str) -> torch.nn.Module:
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), bounded_build(weights, where):
             return build(**weights.options)
+    except WeightsError:
+        raise
     except Exception as error:  # a stranger's constructor may raise anything
         raise _CannotBuildError(f'{where}: {weights.arch} refuses its options: {line_of(error)}') from error
 

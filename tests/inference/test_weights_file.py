@@ -19,6 +19,7 @@ from cclgan_plugin.inference.weights_file import (
     read_weights,
     write_weights,
 )
+from cclgan_plugin.options import registered
 
 OPTIONS = {'width': 4, 'num_blocks': 1, 'residual': True}
 
@@ -119,6 +120,39 @@ def test_a_description_takes_no_memory_that_the_weights_do_not_fill(weights, mon
     assert asked == ['meta']
     build_network(weights, 'x.safetensors')
     assert asked == ['meta', 'meta', 'cpu']
+
+
+class OnlyOnCPU(torch.nn.Module):
+    """A network that cannot be built without memory, as SwinIR."""
+
+    def __init__(self, width=2):
+        super().__init__()
+        torch.zeros(1).item()
+        self.wide = torch.nn.Linear(width, width)
+
+
+@pytest.mark.parametrize(
+    ('arch', 'options'),
+    [
+        ('CCLGANGenerator', OPTIONS | {'num_blocks': 10**9}),
+        ('CCLGANGenerator', OPTIONS | {'num_blocks': 900_000}),
+        ('RRDBNet', {'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 4, 'num_grow_ch': 2, 'num_block': 900_000}),
+        ('SwinIR', {'depths': [10**9], 'num_heads': [6]}),
+        ('SwinIR', {'depths': [900_000, 900_000], 'num_heads': [6, 6]}),
+        ('OnlyOnCPU', {'width': 60_000}),  # 14 GB, which nobody may touch
+    ],
+)
+def test_a_description_takes_no_more_than_the_weights_are(weights, monkeypatch, arch, options):
+    found = registered.find
+    monkeypatch.setattr(
+        'cclgan_plugin.options.registered.find',
+        lambda group, name: OnlyOnCPU if name == 'OnlyOnCPU' else found(group, name),
+    )
+    message = rf'x\.safetensors: {arch} with its options is far larger than the \d+ tensors of the file'
+    with pytest.raises(WeightsError, match=message):
+        build_network(NetworkWeights(arch, options, weights.tensors), 'x.safetensors')
+    # What is built afterwards is not counted any more.
+    torch.nn.Sequential(*(torch.nn.Identity() for _ in range(2000)))
 
 
 @pytest.mark.parametrize(
