@@ -21,6 +21,7 @@ from spandrel import (
 )
 
 from cclgan_plugin.archs import CCLGANGenerator
+from cclgan_plugin.errors import WeightsError
 from cclgan_plugin.inference.built_network import build_network
 from cclgan_plugin.inference.weights_file import NOTE, described_weights, read_note
 
@@ -61,5 +62,5 @@ def _is_ours(state_dict: Any) -> bool:
         return False
     try:
         return read_note(state_dict[NOTE]).get('arch') == CCLGANGenerator.__name__
-    except (ValueError, AttributeError):
+    except WeightsError:
         return False

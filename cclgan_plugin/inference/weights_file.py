@@ -124,14 +124,14 @@ def described_weights(found: Mapping[str, str], tensors: dict[str, Tensor], wher
             f'{where}: the file does not say which network it belongs to (no "cclgan_format" in its '
             'metadata); make one that does from a checkpoint: basicsr export FILE.pth -f safetensors'
         )
-    if not version.isdigit() or int(version) > FORMAT_VERSION:
+    if version not in map(str, range(1, FORMAT_VERSION + 1)):
         raise WeightsError(
-            f'{where}: written in version {version} of the format, this program reads up to '
+            f'{where}: written in version {version:.20} of the format, this program reads up to '
             f'{FORMAT_VERSION}; install a later cclgan-plugin'
         )
     try:
         arch, options = found['arch'], json.loads(found['options'])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise WeightsError(f'{where}: the description of the network is damaged ({error})') from error
     if not isinstance(options, dict):
         raise WeightsError(f'{where}: the description of the network is damaged (its options are no map)')
@@ -141,8 +141,17 @@ def described_weights(found: Mapping[str, str], tensors: dict[str, Tensor], wher
 
 
 def read_note(note: Tensor) -> dict[str, str]:
-    """The metadata out of the tensor :data:`NOTE`."""
-    found: dict[str, str] = json.loads(bytes(note.tolist()).decode())
+    """The metadata out of the tensor :data:`NOTE`.
+
+    Raises:
+        WeightsError: it holds none, or is damaged.
+    """
+    try:
+        found = json.loads(bytes(note.tolist()).decode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise WeightsError(f'"{NOTE}": the description of the network is damaged ({error})') from error
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise WeightsError(f'"{NOTE}": the description of the network is damaged (expected text by name)')
     return found
 
 

@@ -61,6 +61,14 @@ def test_programs_that_see_tensors_only_find_the_description(weights, tmp_path):
     assert json.loads(note['options']) == OPTIONS
 
 
+@pytest.mark.parametrize('note', [b'[' * 100_000, b'\xff', b'[]', b'{"cclgan_format": 1}', b'1' * 5000])
+def test_a_damaged_description_among_the_tensors_is_named(note):
+    with pytest.raises(WeightsError, match='"_description": the description of the network is damaged'):
+        read_note(torch.tensor(list(note), dtype=torch.uint8))
+    with pytest.raises(WeightsError, match='"_description": the description of the network is damaged'):
+        read_note(torch.tensor([0.5]))
+
+
 def _described(**changes):
     return {'cclgan_format': '1', 'arch': 'CCLGANGenerator', 'options': json.dumps(OPTIONS), **changes}
 
@@ -70,6 +78,10 @@ def _described(**changes):
     [
         ({'format': 'pt'}, 'does not say which network'),
         (_described(cclgan_format='2'), 'install a later cclgan-plugin'),
+        (_described(cclgan_format='²'), 'written in version ² of the format'),
+        (_described(cclgan_format='1' * 5000), 'written in version 1{20} of the format'),
+        (_described(options='[' * 100_000), 'description of the network is damaged'),
+        (_described(options='{"num_blocks": ' + '1' * 5000 + '}'), 'description of the network is damaged'),
         (_described(options='{'), 'description of the network is damaged'),
         (_described(options='[]'), 'description of the network is damaged'),
         (_described(arch='CCLGANGenerato'), 'Did you mean "CCLGANGenerator"'),
