@@ -26,7 +26,7 @@ from cclgan_plugin.zoo.transfer import (
     reason_of,
     receive,
     size_of,
-    without_password,
+    without_secrets,
 )
 
 #: Base addresses for the entry ``file`` of models, separated by spaces; tried in this order.
@@ -34,6 +34,9 @@ URL_VARIABLE = 'CCLGAN_ZOO_URL'
 
 #: Set to 1: never touch the network.
 OFFLINE_VARIABLE = 'CCLGAN_OFFLINE'
+
+#: Bytes after which an attempt that failed does not count; a hundredth of a file that is small.
+_PROGRESS = 1 << 16
 
 
 def fetch(entry: Entry, patience: Patience | None = None) -> Path:
@@ -99,7 +102,7 @@ def _download(entry: Entry, file: Path, addresses: list[str], patience: Patience
         try:
             _from_address(entry, address, part, patience)
         except Failed as failed:
-            reasons.append(f'{without_password(address)}: {failed}')
+            reasons.append(f'{without_secrets(address)}: {failed}')
             continue
         os.replace(part, file)
         anew(part).unlink(missing_ok=True)  # of a killed process
@@ -130,18 +133,19 @@ def _from_address(entry: Entry, address: str, part: Path, patience: Patience) ->
                 f'{entry.size} bytes with {entry.sha256[:12]}...',
                 try_again=continued,
             )
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             failed = Failed(reason_of(error, address), try_again=not isinstance(error, NO_ADDRESS))
         except Failed as error:
             failed = error
         if not failed.try_again:
             raise failed
-        if size_of(part) <= before:
+        # Of a server that sends a byte and closes, there would be as many attempts as bytes.
+        if size_of(part) < before + min(_PROGRESS, max(1, entry.size // 100)):
             attempt += 1
         if attempt >= patience.attempts:
             raise failed
         whole = failed.whole or (whole and size_of(part) <= before)
-        print(f'{without_password(address)}: {failed}; trying again.', file=sys.stderr)
+        print(f'{without_secrets(address)}: {failed}; trying again.', file=sys.stderr)
         time.sleep(min(30, patience.pause * 2 ** max(0, attempt - 1)))
 
 
@@ -149,7 +153,7 @@ def _by_hand(
     entry: Entry, file: Path, why: str, addresses: list[str], reasons: list[str] | None = None
 ) -> str:
     tried = ''.join(f'\n  {reason}' for reason in reasons or ())
-    source = f' from {without_password(addresses[0])}' if addresses else ''
+    source = f' from {without_secrets(addresses[0])}' if addresses else ''
     here = f'{file} is not the right file' if file.exists() else 'the weights are not on this machine'
     return (
         f'{entry.name}: {here}, and {why}.{tried}\n'

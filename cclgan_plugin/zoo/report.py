@@ -5,7 +5,7 @@ from __future__ import annotations
 from cclgan_plugin.zoo.cache import is_right, place_of
 from cclgan_plugin.zoo.download import addresses_of, fetch
 from cclgan_plugin.zoo.index import find_entry, load_index
-from cclgan_plugin.zoo.transfer import without_password
+from cclgan_plugin.zoo.transfer import without_secrets
 
 Report = tuple[list[str], bool]
 
@@ -34,7 +34,7 @@ def show_models(names: list[str]) -> Report:
     lines = [f'{k}: {v}' for k, v in entry.model_dump(exclude=apart).items() if v is not None]
     # Line by line, to be copied into a shell.
     lines += [f'trained_by: {command}' for command in entry.trained_by]
-    lines += [f'address: {without_password(address)}' for address in addresses_of(entry)]
+    lines += [f'address: {without_secrets(address)}' for address in addresses_of(entry)]
     for metrics in entry.metrics:
         values = ', '.join(f'{name} {value:g}' for name, value in metrics.values.items())
         lines.append(f'metrics: {metrics.data}: {values}, by {metrics.command}')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -20,7 +21,7 @@ class Patience:
     Attributes:
         connect: for a server to answer.
         silence: for the next bytes; a slow server may take as long as it likes otherwise.
-        attempts: for each address; those that bring something new do not count.
+        attempts: for each address; those that bring a good part of the file do not count.
         pause: before the second attempt; it doubles with each.
     """
 
@@ -32,9 +33,7 @@ class Patience:
 
 #: Errors that the next attempt would only bring again.
 NO_ADDRESS = (
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidURL,
-    requests.exceptions.MissingSchema,
+    ValueError,  # of requests' kinds, and as such for a redirect to what is no address
     requests.TooManyRedirects,
 )
 
@@ -124,7 +123,7 @@ def _announced_end(response: requests.Response, received: int) -> bool:
     """Whether the server meant to send no more: then the file is another one, not a part of the right one."""
     length = response.headers.get('Content-Length', '')
     compressed = 'Content-Encoding' in response.headers
-    return length.isdigit() and not compressed and int(length) == received
+    return length == str(received) and not compressed
 
 
 def _check_status(response: requests.Response, begin: int) -> None:
@@ -139,11 +138,9 @@ def _check_status(response: requests.Response, begin: int) -> None:
         raise Failed('the server continues at another place than it was asked to', whole=True)
 
 
-def without_password(address: str) -> str:
-    """An address to be shown."""
-    scheme, found, rest = address.partition('://')
-    host, slash, path = rest.partition('/')
-    return f'{scheme}{found}{host.rpartition("@")[2]}{slash}{path}'
+def without_secrets(text: str) -> str:
+    """An address, or words with some, to be shown: without passwords, and tokens behind question marks."""
+    return re.sub(r'(?<=\S)\?\S+', '?...', re.sub(r'(?<=://)[^/?#\s]*@', '', text))
 
 
 def size_of(file: Path) -> int:
@@ -156,7 +153,7 @@ def reason_of(error: Exception, address: str) -> str:
     if isinstance(error, requests.exceptions.ProxyError):
         return 'the proxy cannot be reached'
     if isinstance(error, requests.exceptions.SSLError):
-        return f'no secure connection ({error})'
+        return f'no secure connection ({without_secrets(str(error))})'
     if not address.lower().startswith(('http://', 'https://')):
         return 'expected an address that begins with http:// or https://'
     if isinstance(error, requests.ConnectionError) and error.args:
@@ -165,4 +162,7 @@ def reason_of(error: Exception, address: str) -> str:
         return 'the connection was cut off'
     if isinstance(error, requests.ConnectionError):
         return 'the server cannot be reached'
-    return str(error).replace(address, without_password(address)) or type(error).__name__
+    words = without_secrets(str(error)) or type(error).__name__
+    if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
+        return words
+    return f'it leads to what is no address ({words})'

@@ -17,6 +17,7 @@ class Server(ThreadingHTTPServer):
         misdeeds: what the next requests get, one each; then it behaves. ``cut N``: ends after N bytes;
             ``short N``: announces and sends N bytes only; ``status N``; ``hang``: sends nothing; ``no
             range``: sends the whole where a part was asked for; ``wrong range``: sends another part;
+            ``redirect ADDRESS``; ``length TEXT``: announces that as length, and sends 10 bytes;
             ``close``: ends without an answer; ``partial``: calls the whole a part (206);
             ``more N``: a part with N bytes too many; ``gzip``: compresses although it was asked not to.
         pause: seconds between two kibibytes.
@@ -50,6 +51,11 @@ class _Handler(BaseHTTPRequestHandler):
         if what == 'status':
             self.send_error(int(number))
             return
+        if what == 'redirect':
+            self.send_response(302)
+            self.send_header('Location', number)
+            self.end_headers()
+            return
         if what == 'hang':
             time.sleep(3)
             return
@@ -76,10 +82,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(
                 'Content-Range', f'bytes {start}-{len(server.content) - 1}/{len(server.content)}'
             )
-        self.send_header('Content-Length', str(len(body)))
+        self.send_header('Content-Length', number if what == 'length' else str(len(body)))
         self.end_headers()
         if what == 'cut':
             body = body[: int(number)]
+        if what == 'length':
+            body = body[:10]
         try:
             for at in range(0, len(body), 1024):
                 self.wfile.write(body[at : at + 1024])
@@ -88,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
                     time.sleep(server.pause)
         except OSError:  # the client was killed
             return
-        server.whole += what not in ('cut', 'short')
+        server.whole += what not in ('cut', 'short', 'length')
         if what == 'cut':
             self.wfile.flush()
             self.connection.close()

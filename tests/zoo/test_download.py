@@ -170,6 +170,50 @@ def test_mirrors_are_tried_in_order(zoo, server, monkeypatch):
         assert len(wrong.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ('misdeed', 'reason', 'tries'),
+    [
+        ('redirect http://[::1', r'it leads to what is no address \(Invalid IPv6 URL\)', 1),
+        ('length \u00b2', r'the connection ended after 30 of 50000 bytes', 3),
+    ],
+)
+def test_after_an_answer_that_makes_no_sense_the_next_mirror_is_tried(
+    zoo, server, monkeypatch, misdeed, reason, tries
+):
+    with serving(CONTENT) as odd:
+        odd.misdeeds = [misdeed] * 20
+        monkeypatch.setenv('CCLGAN_ZOO_URL', f'{odd.address} {server.address}')
+        server.misdeeds = ['status 404']
+        with pytest.raises(WeightsError, match=rf'{odd.address}/far.safetensors: {reason}'):
+            get()
+        get()
+    assert only_good(zoo)
+    assert len(odd.requests) == 2 * tries
+
+
+def test_a_server_that_sends_a_byte_each_time_is_given_up(zoo, server):
+    server.misdeeds = ['cut 1'] * 200
+    with pytest.raises(WeightsError, match='the download failed'):
+        get()
+    assert len(server.requests) == HASTY.attempts
+
+
+def test_tokens_in_addresses_are_not_shown(zoo, server, monkeypatch, capsys):
+    monkeypatch.setenv('CCLGAN_ZOO_URL', f'{server.address}/a?token=secret')
+    server.misdeeds = ['status 503', 'redirect http://me:secret@[::1?token=secret']
+    with pytest.raises(WeightsError) as failed:
+        get()
+    monkeypatch.setenv('CCLGAN_ZOO_URL', f'http://[::1/a?token=secret https{server.address[4:]}/?sig=secret')
+    with pytest.raises(WeightsError) as others:
+        get()
+    told = (
+        capsys.readouterr().err + str(failed.value) + str(others.value) + '\n'.join(show_models(['far'])[0])
+    )
+    assert f'{server.address}/a?...' in told
+    assert 'no secure connection' in told
+    assert 'secret' not in told
+
+
 @pytest.mark.parametrize('wrong', [b'<html>log in first</html>', bytes(70_000), bytes(10)])
 def test_what_has_come_is_not_lost_to_an_address_with_another_file(zoo, server, monkeypatch, wrong):
     """Such as the page of a network that wants a password first."""
