@@ -12,6 +12,7 @@ from typing import Any
 
 from cclgan_plugin.errors import DataError
 from cclgan_plugin.inference.video_extras import carry_extras
+from cclgan_plugin.inference.video_ticks import EVEN_CODECS, Ticks, nearest_rate, needs_ticks
 
 #: What a container says about its own making.
 _OF_THE_CONTAINER = ('major_brand', 'minor_version', 'compatible_brands', 'encoder')
@@ -80,6 +81,9 @@ class VideoTarget:
     def _add_streams(self, reading: Any, video: Any, turns: int) -> None:
         with written(self._av, self._out):
             self._video = _video_stream(self._av, self._file, self._out, video, turns)
+            context = self._video.codec_context
+            counted = needs_ticks(context.name, self._file.format.name)
+            self._ticks = Ticks(context.framerate) if counted else None
             self._video.disposition = video.disposition
             _describe(reading, self._file, _OF_THE_CONTAINER)
         self._copied: dict[int, Any] = {}
@@ -121,7 +125,12 @@ class VideoTarget:
     def encode(self, frame: Any) -> None:
         """Write a frame; None after the last one."""
         with written(self._av, self._out, self._holding):
-            self._file.mux(self._video.encode(frame))
+            if self._ticks and frame is not None:
+                self._ticks.number(frame)
+            for packet in self._video.encode(frame):
+                if self._ticks:
+                    self._ticks.restore(packet)
+                self._file.mux(packet)
 
     def __enter__(self) -> VideoTarget:
         return self
@@ -164,6 +173,8 @@ def _video_stream(av: Any, writing: Any, out: str, video: Any, turns: int) -> An
         if not _can_encode(av, codec) or not _is_held(writing, av.Codec(codec, 'w').canonical_name):
             continue
         with contextlib.suppress(ValueError):  # the container refuses
+            if codec in EVEN_CODECS:
+                rate = nearest_rate(rate, av.Codec(codec, 'w').frame_rates)
             target = writing.add_stream(codec, rate=rate)
             break
     else:
@@ -172,6 +183,8 @@ def _video_stream(av: Any, writing: Any, out: str, video: Any, turns: int) -> An
     target.width, target.height = (height, width) if turns % 2 else (width, height)
     target.pix_fmt = _pixel_format(av, codec, video.codec_context.pix_fmt)
     context = target.codec_context
+    if needs_ticks(codec, writing.format.name):
+        target.time_base, context.max_b_frames = video.time_base, 0
     context.time_base = _time_base(codec, video.time_base, rate)
     shape = video.sample_aspect_ratio
     if shape:
@@ -206,7 +219,7 @@ def _pixel_format(av: Any, codec: str, wanted: str) -> str:
 
 def _time_base(codec: str, wanted: Any, rate: Any) -> Any:
     """That of the source, unless the codec has none so fine."""
-    if codec in ('mpeg1video', 'mpeg2video'):
+    if codec in EVEN_CODECS:
         return 1 / Fraction(rate)
     return Fraction(1, 45_000) if codec == 'mpeg4' and wanted.denominator > 65_535 else wanted
 

@@ -46,6 +46,51 @@ def test_an_avi_with_frames_that_were_stored_ahead(tmp_path, container, codec, o
         np.testing.assert_allclose(np.diff([frame.time for frame in frames]), 0.04, atol=2e-3)
 
 
+#: In seconds: 24 frames a second in fields of 60 (3:2 pulldown), a pause, times between ticks, a camera's.
+UNEVEN = {
+    'pulldown': [(5 * i // 2 + i % 2) / 60 for i in range(12)],
+    'pause': [0.04 * i + (3 if i > 5 else 0) for i in range(12)],
+    'between': [0.02 + 0.04 * i for i in range(12)],
+    'camera': [0.037 * i + 0.009 * (i % 3) for i in range(12)],
+}
+
+
+@pytest.mark.parametrize('container', ['mkv', 'ts', 'mp4'])
+@pytest.mark.parametrize('codec', ['mpeg2video', 'mpeg1video'])
+@pytest.mark.parametrize('kind', UNEVEN)
+def test_uneven_times_stay_where_the_codec_knows_even_ones_only(tmp_path, kind, codec, container):
+    source, out = tmp_path / f'a.{container}', tmp_path / f'b.{container}'
+    with av.open(str(source), 'w') as writing:
+        video = writing.add_stream(codec, rate=30 if kind == 'pulldown' else 25)
+        video.width, video.height, video.pix_fmt = 128, 48, 'yuv420p'
+        sound = writing.add_stream('mp2', rate=48000)
+        for i, time in enumerate(UNEVEN[kind]):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 128, 3), 20 * i, np.uint8), format='rgb24')
+            frame.pts, frame.time_base = i, video.codec_context.time_base
+            for packet in video.encode(frame):
+                packet.time_base, packet.duration = Fraction(1, 90_000), 0
+                packet.pts = packet.dts = round(time * 90_000)
+                writing.mux(packet)
+        wave = av.AudioFrame.from_ndarray(np.zeros((1, 2 * 1152), np.int16), format='s16', layout='stereo')
+        wave.sample_rate = 48000
+        writing.mux([*sound.encode(wave), *sound.encode(None)])
+    assert derain_video(lambda p: p, str(source), str(out)) == 12
+
+    def shown(file):
+        with av.open(str(file)) as reading:
+            return [frame.time for frame in reading.decode(video=0)]
+
+    def heard(file):
+        with av.open(str(file)) as reading:
+            return [float(p.pts * p.time_base) for p in reading.demux(audio=0) if p.pts is not None]
+
+    np.testing.assert_allclose(
+        shown(source), np.add(UNEVEN[kind], shown(source)[0] - UNEVEN[kind][0]), atol=2e-3
+    )
+    np.testing.assert_allclose(shown(out), shown(source), atol=1e-3)
+    np.testing.assert_allclose(heard(out), heard(source), atol=1e-3)
+
+
 def times(container, *frames):
     found = FrameTimes(container)
     return [found.of(SimpleNamespace(pts=pts, dts=dts)) for pts, dts in frames]
