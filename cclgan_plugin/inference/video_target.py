@@ -174,7 +174,7 @@ def _video_stream(av: Any, writing: Any, out: str, video: Any, turns: int) -> An
             continue
         with contextlib.suppress(ValueError):  # the container refuses
             if codec in EVEN_CODECS:
-                rate = nearest_rate(rate, av.Codec(codec, 'w').frame_rates)
+                rate = nearest_rate(rate, codec, av.Codec(codec, 'w').frame_rates)
             target = writing.add_stream(codec, rate=rate)
             break
     else:

@@ -44,6 +44,8 @@ class Ticks:
         packet.duration = round(self._tick / base)
 
 
-def nearest_rate(rate: Any, possible: Any) -> Fraction:
+def nearest_rate(rate: Any, codec: str, possible: Any) -> Fraction:
     """Of the rates that a codec has, the nearest; they are all right for players, which go by the times."""
-    return min(map(Fraction, possible), key=lambda one: abs(one - Fraction(rate)))
+    # FFmpeg lists some for MPEG-1 that are not in its standard, and refuses them: all below 20.
+    rates = [Fraction(one) for one in possible if codec != 'mpeg1video' or one > 20]
+    return min(rates, key=lambda one: abs(one - Fraction(rate)))

@@ -61,16 +61,19 @@ UNEVEN = {
 def test_uneven_times_stay_where_the_codec_knows_even_ones_only(tmp_path, kind, codec, container):
     source, out = tmp_path / f'a.{container}', tmp_path / f'b.{container}'
     with av.open(str(source), 'w') as writing:
-        video = writing.add_stream(codec, rate=30 if kind == 'pulldown' else 25)
+        rate = 30 if kind == 'pulldown' else 25
+        video = writing.add_stream(codec, rate=rate)
         video.width, video.height, video.pix_fmt = 128, 48, 'yuv420p'
         sound = writing.add_stream('mp2', rate=48000)
-        for i, time in enumerate(UNEVEN[kind]):
+        packets = []
+        for i in range(12):
             frame = av.VideoFrame.from_ndarray(np.full((48, 128, 3), 20 * i, np.uint8), format='rgb24')
-            frame.pts, frame.time_base = i, video.codec_context.time_base
-            for packet in video.encode(frame):
-                packet.time_base, packet.duration = Fraction(1, 90_000), 0
-                packet.pts = packet.dts = round(time * 90_000)
-                writing.mux(packet)
+            frame.pts, frame.time_base = i, Fraction(1, rate)
+            packets += video.encode(frame)
+        for time, packet in zip(UNEVEN[kind], [*packets, *video.encode(None)], strict=True):
+            packet.time_base, packet.duration = Fraction(1, 90_000), 0
+            packet.pts = packet.dts = round(time * 90_000)
+            writing.mux(packet)
         wave = av.AudioFrame.from_ndarray(np.zeros((1, 2 * 1152), np.int16), format='s16', layout='stereo')
         wave.sample_rate = 48000
         writing.mux([*sound.encode(wave), *sound.encode(None)])
