@@ -115,7 +115,8 @@ def test_a_signal_to_all_processes_is_the_main_ones_affair(tmp_path, number):
 
 def test_an_interrupt_from_the_terminal_does_not_take_the_workers_away(tmp_path):
     """Ctrl-C goes to the workers too, and the main process may be waiting for what they read."""
-    prepare(tmp_path, datasets__train__num_worker_per_gpu=2)
+    # No validation in between, which would end at once.
+    prepare(tmp_path, datasets__train__num_worker_per_gpu=2, val__val_freq=50)
     process = start(train_and_interrupt_all, 'train', '-opt', 'tiny.yml', cwd=tmp_path, log='stop.log')
     assert finish([process]) == [75], (tmp_path / 'stop.log').read_text()[-3000:]
     assert (tmp_path / 'experiments/tiny/training_states/3.state').is_file()
