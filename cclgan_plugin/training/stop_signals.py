@@ -58,7 +58,8 @@ class StopSignals:
         """Let ``model`` stop after any of its steps, and before any image of a validation; there saving is
         left to ``save_on_error``. Before the first step, signals do what they always do.
         """
-        optimize, test = model.optimize_parameters, getattr(model, 'test', None)
+        optimize = model.optimize_parameters
+        test: Any = getattr(model, 'test', None)  # not every model has one
 
         def optimize_parameters(current_iter: int) -> None:
             self.install()
@@ -73,7 +74,9 @@ class StopSignals:
                 raise self._stopped(opt, self._iteration, self.asked)
             return test(*args, **kwargs)
 
-        model.optimize_parameters, model.test = optimize_parameters, test_unless_asked
+        model.optimize_parameters = optimize_parameters
+        if test is not None:
+            model.test = test_unless_asked
 
     def install(self) -> None:
         """Take the signals over. Python allows that in the main thread only; elsewhere nothing changes."""
