@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from cclgan_plugin.mends.metric_means import all_values
 from cclgan_plugin.mends.release import is_measured_release as needed
 from cclgan_plugin.mends.replacing import replace_method
+from cclgan_plugin.training.distributed import ending_together
 from cclgan_plugin.training.together import agree, end_all
 
 __all__ = ['Share', 'apply', 'dist_validation', 'needed']
@@ -73,6 +74,7 @@ def dist_validation(
     vars(self).update({name: net.module for name, net in wrapped.items()})
     for net in wrapped.values():
         _share_buffers(net.module)
+    together = ending_together.set(True)
     own = getattr(self.nondist_validation, '__func__', None) is not SRModel.nondist_validation
     try:
         if own:
@@ -90,6 +92,7 @@ def dist_validation(
         end_all(error)
         raise
     finally:
+        ending_together.reset(together)
         vars(self).update(wrapped)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import Any
 
 from torch import distributed as dist
 from torch import nn
 
 _words: list[tuple[Any, Any]] = []
+
+#: Whether what ends this process now ends all of them at one point, where they can still save together.
+ending_together: ContextVar[bool] = ContextVar('ending_together', default=False)
 
 
 def is_distributed() -> bool:

@@ -18,7 +18,7 @@ import torch.distributed as dist
 
 from cclgan_plugin.errors import TrainingError
 from cclgan_plugin.training.built_models import watch_built_models
-from cclgan_plugin.training.distributed import is_distributed, wait_for_all, words_group
+from cclgan_plugin.training.distributed import ending_together, is_distributed, wait_for_all, words_group
 from cclgan_plugin.training.epoch_plan import epoch_of
 
 #: Those that ask a run to stop: a scheduler's, the keyboard's, and the one for pre-emption.
@@ -70,7 +70,8 @@ class StopSignals:
 
         def test_unless_asked(*args: Any, **kwargs: Any) -> Any:
             # A validation can take longer than the sender waits. After the last iteration all is saved.
-            if self.asked and self._iteration < opt['train']['total_iter']:
+            can_save = ending_together.get() or not is_distributed()
+            if self.asked and can_save and self._iteration < opt['train']['total_iter']:
                 raise self._stopped(opt, self._iteration, self.asked)
             return test(*args, **kwargs)
 
