@@ -8,7 +8,6 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -240,9 +239,9 @@ def test_rank_0_validates_alone_where_a_model_has_a_validation_of_its_own(
             super().__init__()
             self.module = module
 
-    barriers: list[str] = []
+    meetings: list[str] = []
     monkeypatch.setattr(shared_validation, 'DistributedDataParallel', Wrapped)
-    monkeypatch.setattr(shared_validation, 'dist', SimpleNamespace(barrier=lambda: barriers.append('met')))
+    monkeypatch.setattr(shared_validation, 'agree', lambda: meetings.append('met'))
     bare = model.net_g
     model.net_g = wrapped = Wrapped(bare)
     used: list[nn.Module] = []
@@ -253,7 +252,7 @@ def test_rank_0_validates_alone_where_a_model_has_a_validation_of_its_own(
         model.validation([], 5, None)
         assert model.net_g is wrapped
     assert used == [bare]
-    assert barriers == ['met', 'met']
+    assert meetings == ['met', 'met']
     model.opt['rank'] = 0
     SRModel.dist_validation.unmended(model, [], 5, None, False)
     assert used == [bare, wrapped]
