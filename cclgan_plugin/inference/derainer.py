@@ -146,10 +146,17 @@ class Derainer:
         """
         with torch.inference_mode():
             self.used_bands = not self._fits(*images.shape)
+            if self.used_bands and len(images) > 1:
+                # Each may fit alone.
+                results, banded = [], False
+                for image in images:
+                    results.append(self.derain(image[None]))
+                    banded |= self.used_bands
+                self.used_bands = banded
+                return torch.cat(results)
             if self.used_bands:
                 with self._or_in_one_piece():
-                    results = [self._in_bands(image[None].cpu()) for image in images]
-                    return (torch.cat(results) if len(results) > 1 else results[0]).to(images.device)
+                    return self._in_bands(images.cpu()).to(images.device)
             return self._in_one_piece(images)
 
     @contextlib.contextmanager

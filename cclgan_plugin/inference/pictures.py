@@ -146,11 +146,19 @@ class _Work:
         if not together:
             return
         assert self.derainer is not None
+        derained: list[np.ndarray] = []
         try:
             derained = _derained(self.derainer, [picture.pixels for _, picture in together])
         except UserError as error:
-            for job, _ in together:
+            if len(together) == 1:
+                job = together[0][0]
                 yield Outcome(job, type(error)(f'{job.source}: {error}'))
+                return
+        if not derained:
+            # One bad picture, or a card without room for several, costs the others nothing. Here, since the
+            # traceback of the error would keep what the card holds.
+            for one in together:
+                yield from self._compute([one])
             return
         for (job, picture), pixels in zip(together, derained, strict=True):
             self.writing.append(self.writers.submit(self._write, job, picture, pixels))

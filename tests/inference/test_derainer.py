@@ -14,6 +14,7 @@ from PIL import Image
 from cclgan_plugin.errors import DataError, OptionError, WeightsError
 from cclgan_plugin.inference import Derainer
 from cclgan_plugin.inference.built_network import build_network
+from cclgan_plugin.inference.exact import whole_image_bytes
 from cclgan_plugin.inference.exact.trace import TileError
 from cclgan_plugin.inference.memory import budget, check_limit, parse_memory
 from cclgan_plugin.inference.weights_file import read_weights
@@ -131,6 +132,21 @@ def test_the_memory_limit_leads_to_bands_with_the_same_result(derainer, monkeypa
     in_bands = derainer(picture)
     assert derainer.used_bands
     torch.testing.assert_close(in_bands, whole, rtol=0, atol=1e-4)
+
+
+def test_a_batch_that_does_not_fit_goes_in_one_piece_each_where_one_does(derainer, monkeypatch):
+    batch = torch.rand(3, 3, 300, 200)
+    whole = derainer(batch)
+    alone = whole_image_bytes(derainer.network, (1, 3, 300, 200), derainer.device, derainer.dtype)
+    sizes, in_one_piece = [], derainer._in_one_piece
+    monkeypatch.setattr(
+        derainer, '_in_one_piece', lambda images: (sizes.append(len(images)), in_one_piece(images))[1]
+    )
+    monkeypatch.setattr('cclgan_plugin.inference.derainer.budget', lambda limit, device: int(1.9 * alone))
+    derainer.memory = 1
+    torch.testing.assert_close(derainer(batch), whole, rtol=0, atol=1e-6)
+    assert sizes == [1, 1, 1]
+    assert not derainer.used_bands
 
 
 @pytest.mark.parametrize('default', ['float64', 'meta'])

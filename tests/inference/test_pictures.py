@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import skimage.data
+import torch
 from PIL import Image
 
 from cclgan_plugin.inference import Derainer, pictures
@@ -69,6 +70,37 @@ def test_a_picture_that_an_encoder_fails_on_is_named_and_the_others_are_done(job
     outcomes = list(pictures.derain_pictures(derainer, jobs))
     assert [o.error is None for o in outcomes] == [True, False, True, False, True]
     assert str(outcomes[1].error).startswith(f'{jobs[1].source}: cannot be written as {jobs[1].out}: ')
+
+
+class FailsOnSome(torch.nn.Module):
+    """Overflows on dark pictures, and has no room for more than one."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if len(x) > self.room:
+            raise torch.cuda.OutOfMemoryError('CUDA out of memory.')
+        return torch.where(x.mean((1, 2, 3), keepdim=True) < 0.1, torch.nan, x)
+
+
+@pytest.mark.parametrize('room', [4, 1])
+def test_in_a_batch_a_picture_that_fails_costs_the_others_nothing(tmp_path, room):
+    jobs = []
+    for i in range(6):
+        Image.fromarray(PHOTO // (20 if i == 2 else 1)).save(tmp_path / f'{i}.png')
+        jobs.append(Job(str(tmp_path / f'{i}.png'), str(tmp_path / f'out/{i}.png'), f'{i}.png'))
+    derainer = Derainer(FailsOnSome(room), device='cpu')
+    outcomes = {o.job.name: o for o in pictures.derain_pictures(derainer, jobs, batch=4)}
+    assert sorted(outcomes) == [job.name for job in jobs]
+    for job in jobs:
+        if job.name == '2.png':
+            assert str(outcomes[job.name].error).startswith(f'{job.source}: ')
+            assert 'no numbers' in str(outcomes[job.name].error)
+        else:
+            assert outcomes[job.name].error is None
+            np.testing.assert_array_equal(np.asarray(Image.open(job.out)), PHOTO)
 
 
 @pytest.mark.parametrize('compare', [False, True])
