@@ -18,7 +18,7 @@ def off(train: dict[str, Any], *keys: str) -> bool:
 def test_they_are_all_there() -> None:
     """The paper, the demo, the test, and three baselines."""
     names = ('cclgan', 'cclgan_demo', 'cclgan_small', 'cut', 'cyclegan', 'dclgan')
-    names += ('derain', 'derain_dry', 'derain_finish', 'small', 'small_deep', 'small_finish')
+    names += ('derain', 'derain_dry', 'derain_finish', 'small', 'small_deep', 'small_dry', 'small_finish')
     assert [f'train_{name}.yml' for name in names] == TRAINING
     assert [path.name for path in OPTIONS.glob('test_*.yml')] == ['test_cclgan.yml']
 
@@ -33,6 +33,7 @@ def test_trainings_are_valid(name: str, check: Any) -> None:
         'train_small.yml': 'SRModel',
         'train_small_finish.yml': 'SRModel',
         'train_small_deep.yml': 'PairedModel',
+        'train_small_dry.yml': 'PairedModel',
     }
     assert check(OPTIONS / name)['model_type'] == pairs.get(name, 'CCLGANModel')
 
