@@ -50,7 +50,8 @@ def plan(clean: str, out: str, overwrite: bool, what: str = 'OUT_DIR', suffix: s
             ``overwrite`` is off, or a link in it leads to a photograph.
     """
     names = find_images(clean, 'CLEAN_DIR')
-    if os.path.realpath(out) == os.path.realpath(clean):
+    # Not by their paths: they may be spelt with other capitals where the disk does not tell them apart.
+    if os.path.isdir(out) and os.path.samefile(out, clean):
         raise DataError(f'{what}: "{out}" is CLEAN_DIR itself; rain would replace the clean photographs')
     keep_apart(out, clean, what)
     if os.path.lexists(out) and not os.path.isdir(out):

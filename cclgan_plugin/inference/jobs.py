@@ -147,12 +147,15 @@ def _check_kind(job: Job) -> None:
 
 def _check_apart(jobs: Sequence[Job]) -> None:
     sources = {os.path.realpath(job.source): job.source for job in jobs}
+    spelt = {_spelt_small(place): place for place in sources}
     taken: dict[str, Job] = {}
     nearly_taken: dict[str, Job] = {}
     capitals_differ: bool | None = None
     for job in jobs:
         place = os.path.realpath(job.out)
-        if place in sources:
+        # The same place may be spelt with other capitals where the disk does not tell them apart.
+        twin = spelt.get(_spelt_small(place)) if os.path.exists(place) else None
+        if place in sources or (twin is not None and os.path.samefile(twin, place)):
             raise DataError(
                 f'{job.source}: the result would take the place of the picture itself or of another input '
                 f'({job.out}); choose another -o'
@@ -169,6 +172,16 @@ def _check_apart(jobs: Sequence[Job]) -> None:
             raise DataError(
                 f'{other.source} and {job.source} would both become {job.out}; derain them one by one'
             )
+
+
+def _spelt_small(place: str) -> tuple[object, str]:
+    """What all spellings of a place have in common: which folder it is, and the name in small letters."""
+    folder, name = os.path.split(place)
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return folder, name.lower()
+    return (status.st_dev, status.st_ino), name.lower()
 
 
 def _tells_capitals(folder: str) -> bool:

@@ -86,6 +86,21 @@ def test_names_that_differ_in_capitals_are_two_where_the_disk_tells_them_apart(
     assert len(probed) == 1
 
 
+def test_the_picture_itself_is_known_by_another_spelling(tmp_path: Path) -> None:
+    """A second name of the file is what a disk shows that does not tell capitals apart."""
+    _touch(tmp_path, 'in/A.JPG', 'in/b.jpg', 'in/c.jpg')
+    if not (tmp_path / 'in/a.jpg').exists():
+        os.link(tmp_path / 'in/A.JPG', tmp_path / 'in/a.jpg')
+    with pytest.raises(DataError, match='would take the place of the picture itself'):
+        plan([str(tmp_path / 'in/A.JPG')], str(tmp_path / 'in/a.jpg'))
+    # Other names of one file are no danger: a result replaces the name, not the file.
+    os.link(tmp_path / 'in/b.jpg', tmp_path / 'in/dry.jpg')
+    assert len(plan([str(tmp_path / 'in/b.jpg')], str(tmp_path / 'in/dry.jpg'))) == 1
+    if len(os.listdir(tmp_path / 'in')) == 5:
+        (tmp_path / 'in/C.jpg').write_bytes(b'')
+        assert len(plan([str(tmp_path / 'in/c.jpg')], str(tmp_path / 'in/C.jpg'))) == 1
+
+
 def test_a_file_may_be_named_twice_in_several_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     _touch(tmp_path, 'in/a.png', 'in/b.png')
