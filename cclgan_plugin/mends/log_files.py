@@ -1,7 +1,8 @@
 """A second training run in one process logs to the file of the first; a message before the log file is
-known keeps the file from ever being opened.
+known keeps the file from ever being opened; a name that the locale's encoding lacks is no line of it.
 
-In every release: ``get_root_logger`` sets its handlers up once. May go when it follows ``log_file``.
+In every release: ``get_root_logger`` sets its handlers up once, the file's in the encoding of the locale. May
+go when it follows ``log_file``, in UTF-8.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ def get_root_logger(
         log_file: where rank 0 writes from now on; None leaves it as it is.
     """
     original = get_root_logger.unmended  # type: ignore[attr-defined]
-    if log_file is None or logger_name not in basicsr_logger.initialized_logger:
-        return original(logger_name, log_level, log_file)
-    logger = logging.getLogger(logger_name)
+    logger: logging.Logger = original(logger_name, log_level)
+    if log_file is None:
+        return logger
     for handler in [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]:
         logger.removeHandler(handler)
         handler.close()
@@ -39,7 +40,7 @@ def get_root_logger(
         logger.setLevel(logging.ERROR)
         return logger
     logger.setLevel(log_level)
-    file_handler = logging.FileHandler(log_file, 'w')
+    file_handler = logging.FileHandler(log_file, 'w', encoding='utf-8')
     file_handler.setFormatter(logging.Formatter('%(asctime)s %(levelname)s: %(message)s'))
     file_handler.setLevel(log_level)
     logger.addHandler(file_handler)

@@ -50,14 +50,14 @@ class Curves:
         Raises:
             TrainingError: the file cannot be written.
         """
-        with writing(self.path), self.path.open('a', newline='') as file:
+        with writing(self.path), self.path.open('a', encoding='utf-8', newline='') as file:
             csv.writer(file).writerows((iteration, name, value) for name, value in values.items())
 
     def _rows(self) -> list[tuple[int, str, float]]:
         if not self.path.is_file():
             return []
         found = []
-        with self.path.open(newline='') as file:
+        with self.path.open(encoding='utf-8', newline='') as file:
             for row in csv.reader(file):
                 # The first line; and one that a kill has cut short.
                 with suppress(ValueError):

@@ -47,6 +47,16 @@ def test_a_message_before_the_file_is_known_does_not_keep_it_closed(name: str, t
     assert 'later' in (tmp_path / 'a.log').read_text()
 
 
+@pytest.mark.parametrize('early', [False, True])
+def test_files_are_utf_8_whatever_the_locale(name: str, tmp_path: Path, early: bool) -> None:
+    if early:
+        get_root_logger(name)
+    logger = get_root_logger(name, log_file=str(tmp_path / 'a.log'))
+    assert [h.encoding for h in logger.handlers if isinstance(h, logging.FileHandler)] == ['utf-8']
+    unmended = get_root_logger.unmended(f'{name} unmended', log_file=str(tmp_path / 'b.log'))
+    assert [h.encoding for h in unmended.handlers if isinstance(h, logging.FileHandler)] != ['utf-8']
+
+
 def test_other_ranks_write_no_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     get_root_logger(name)
     monkeypatch.setattr(basicsr_logger, 'get_dist_info', lambda: (1, 2))

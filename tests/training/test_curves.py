@@ -1,6 +1,9 @@
 """Curves: a table that survives interruptions, and a picture of it."""
 
 import csv
+import os
+import subprocess
+import sys
 
 import cv2
 import pytest
@@ -51,6 +54,20 @@ def test_the_validation_that_is_done_again_is_not_there_twice(tmp_path):
     resumed.cut(2)
     resumed.add(2, {'val: psnr': 20.0})
     assert rows(tmp_path) == [(2, 'l_idt', 1.0), (2, 'val: psnr', 20.0)]
+
+
+def test_names_are_utf_8_whatever_the_locale(tmp_path):
+    """A resumed run reads what it has written, with the name of a data set in it."""
+    code = (
+        'import sys; from cclgan_plugin.training.curves import Curves\n'
+        'for go_on in (False, True):\n'
+        '    c = Curves(__import__("pathlib").Path(sys.argv[1]), go_on=go_on)\n'
+        '    c.cut(1 + go_on); c.add(1 + go_on, {"val: pr\\u0142": 1.0})\n'
+    )
+    environment = {**os.environ, 'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}
+    subprocess.run([sys.executable, '-c', code, str(tmp_path)], env=environment, check=True)
+    lines = (tmp_path / 'curves.csv').read_text('utf-8').splitlines()
+    assert lines[1:] == ['1,val: pr\u0142,1.0', '2,val: pr\u0142,1.0']
 
 
 def test_a_folder_that_is_gone_is_an_error_of_the_training(tmp_path):
