@@ -108,8 +108,9 @@ def _run(arguments: list[str]) -> int:
 def _output_is_closed() -> bool:
     """Whether whoever read our output, such as ``head``, has gone; what is left of it then goes nowhere."""
     watch = select.poll()
-    watch.register(_OUTPUT, 0)
-    closed = any(event & select.POLLERR for _, event in watch.poll(0))
+    # Linux says POLLERR; macOS POLLHUP, and only to those who wait for something.
+    watch.register(_OUTPUT, select.POLLOUT)
+    closed = any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
     if closed:
         os.dup2(os.open(os.devnull, os.O_WRONLY), _OUTPUT)
     return closed

@@ -82,11 +82,11 @@ class Journal:
 
     def _write(self) -> IO[bytes]:
         partial = f'{self.path}.partial'
-        file = open(partial, 'wb')  # noqa: SIM115 - close() ends it
         head = {'settings': self._settings, 'boot': self._boot}
-        _append(file, [head, *([image, lines] for image, lines in self.done.items())])
+        with open(partial, 'wb') as file:
+            _append(file, [head, *([image, lines] for image, lines in self.done.items())])
         os.replace(partial, self.path)
-        return file
+        return open(self.path, 'ab')  # close() ends it
 
     def _read(self) -> None:
         with open(self.path, 'rb') as file:
