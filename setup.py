@@ -6,12 +6,14 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(r"__version__ = '([^']+)'", (HERE / 'cclgan_plugin' / '__init__.py').read_text()).group(1)
+VERSION = re.search(
+    r"__version__ = '([^']+)'", (HERE / 'cclgan_plugin' / '__init__.py').read_text('utf-8')
+).group(1)
 
 # A package built on BasicSR, for the example options/contrastive_realesrgan_pairs.yml and its test.
 REALESRGAN = ['realesrgan>=0.3']
 EXPORT = ['onnx>=1.16', 'onnxscript>=0.3', 'onnxruntime>=1.18']
-VIDEO = ['av>=16']
+VIDEO = ['av>=16.1']
 SPANDREL = ['spandrel>=0.4']
 TEST = ['pytest>=8', 'pytest-timeout>=2.3', 'pytest-xdist>=3.3', *EXPORT, *VIDEO, *SPANDREL]
 
@@ -36,9 +38,9 @@ setup(
         'matplotlib>=3.7',
         'mmengine>=0.10',
         'numpy>=1.24',
-        'open_clip_torch>=2.24',
+        'open_clip_torch>=2.30',
         'opencv-python>=4.8',
-        'pillow>=10.1',
+        'pillow>=11',
         'platformdirs>=3',
         'psutil>=5.9',
         'pydantic>=2.6',
@@ -53,7 +55,7 @@ setup(
         'torch>=2.10',
         'torchvision>=0.25',
         'tqdm>=4.65',
-        'urllib3>=2.1',
+        'urllib3>=2.2',
     ],
     extras_require={
         'export': EXPORT,
@@ -78,6 +80,7 @@ setup(
     classifiers=[
         'Development Status :: 4 - Beta',
         'License :: OSI Approved :: Apache Software License',
+        'Operating System :: POSIX :: Linux',
         'Programming Language :: Python :: 3',
         'Topic :: Scientific/Engineering :: Image Processing',
     ],
