@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +51,6 @@ def plan(clean: str, out: str, overwrite: bool, what: str = 'OUT_DIR', suffix: s
             ``overwrite`` is off, or a link in it leads to a photograph.
     """
     names = find_images(clean, 'CLEAN_DIR')
-    # Not by their paths: they may be spelt with other capitals where the disk does not tell them apart.
     if os.path.isdir(out) and os.path.samefile(out, clean):
         raise DataError(f'{what}: "{out}" is CLEAN_DIR itself; rain would replace the clean photographs')
     keep_apart(out, clean, what)
@@ -75,14 +75,22 @@ def _keep_originals(clean: str, out: str, names: list[str], suffix: str, what: s
             )
 
 
+def _holds(outer: str, inner: str) -> bool:
+    if os.path.join(inner, '').startswith(os.path.join(outer, '')):
+        return True
+    # A path may be spelt with other capitals where the disk does not tell them apart.
+    above = (Path(inner), *Path(inner).parents)
+    return os.path.exists(outer) and any(place.exists() and place.samefile(outer) for place in above)
+
+
 def keep_apart(one: str, other: str, what: str) -> None:
     """Makes sure that neither folder (or file) is, or lies in, the other.
 
     Raises:
         DataError: it does; the message begins with ``what``.
     """
-    places = [os.path.join(os.path.realpath(folder), '') for folder in (one, other)]
-    if places[0].startswith(places[1]) or places[1].startswith(places[0]):
+    places = [os.path.realpath(folder) for folder in (one, other)]
+    if _holds(*places) or _holds(*reversed(places)):
         raise DataError(f'{what}: "{one}" and "{other}" lie one inside the other; choose a place elsewhere')
 
 

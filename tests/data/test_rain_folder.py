@@ -132,6 +132,19 @@ def test_a_file_in_the_way_is_named(clean: Path, tmp_path: Path) -> None:
         plan(str(clean), str(tmp_path / 'out'), True)
 
 
+@pytest.mark.parametrize(
+    ('out', 'message'), [('Clean', 'is CLEAN_DIR itself'), ('Clean/new', 'one inside the other')]
+)
+def test_another_spelling_of_the_folder_is_known(
+    clean: Path, monkeypatch: pytest.MonkeyPatch, out: str, message: str
+) -> None:
+    """A link whose path says nothing is what a disk shows that does not tell capitals apart."""
+    os.symlink(clean, clean.parent / 'Clean')
+    monkeypatch.setattr(os.path, 'realpath', os.path.abspath)
+    with pytest.raises(DataError, match=message):
+        plan(str(clean), str(clean.parent / out), True)
+
+
 @pytest.mark.parametrize('suffix', ['', '.png'])
 def test_links_in_the_folder_do_not_lead_back_to_the_photographs(
     clean: Path, tmp_path: Path, picture: np.ndarray, encode: Callable[..., bytes], suffix: str
