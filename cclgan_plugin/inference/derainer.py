@@ -148,12 +148,7 @@ class Derainer:
             self.used_bands = not self._fits(*images.shape)
             if self.used_bands and len(images) > 1:
                 # Each may fit alone.
-                results, banded = [], False
-                for image in images:
-                    results.append(self.derain(image[None]))
-                    banded |= self.used_bands
-                self.used_bands = banded
-                return torch.cat(results)
+                return torch.cat([self.derain(image[None]) for image in images])
             if self.used_bands:
                 with self._or_in_one_piece():
                     return self._in_bands(images.cpu()).to(images.device)
